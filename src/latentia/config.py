@@ -1,0 +1,202 @@
+"""The configuration of a run: frozen, checked, and readable in a file.
+
+`Config` says everything that a training run depends on, apart from the data themselves. Parts are named by
+a `Part`: a registered name and its settings, so that `prior: mixture` and
+`prior: {name: mixture, components: 50}` are both right.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from latentia.errors import FileError, OptionError, nearest
+
+
+class Frozen(BaseModel):
+    """Base of all configuration: immutable, and unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Part(BaseModel):
+    """An exchangeable part: its registered name; every other key is an argument of its constructor."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_alone(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The settings without the name."""
+        return dict(self.model_extra or {})
+
+
+class DataConfig(Frozen):
+    """How the data are brought into the form that the model takes; None means: decided from the data."""
+
+    size: tuple[int, int] | int | None = Field(None, description="height and width of the model's pictures, pixels")
+    channels: Literal[1, 3] | None = Field(None, description="1 grey, 3 colour")
+    fit: Literal["crop", "pad", "stretch"] = Field("crop", description="how a picture of another aspect is fitted")
+    binarize: Literal["none", "dynamic", "threshold"] = Field("none", description="see the contract on data forms")
+    validation_fraction: float = Field(0.1, ge=0, lt=1)
+
+
+class ModelConfig(Frozen):
+    """The parts of the model."""
+
+    kind: str = "single-latent"
+    latent_dim: int = Field(32, ge=1)
+    encoder: Part = Part(name="dense")
+    decoder: Part = Part(name="dense")
+    posterior: Part = Part(name="diagonal-gaussian")
+    prior: Part = Part(name="standard-normal")
+    likelihood: Part = Part(name="discretised-gaussian")
+
+
+class TrainingConfig(Frozen):
+    """How the model is trained; clock time plays a part only if `max_minutes` is set."""
+
+    epochs: int = Field(100, ge=1)
+    max_minutes: float | None = Field(None, gt=0)
+    batch_size: int = Field(128, ge=1)
+    learning_rate: float = Field(1e-3, gt=0)
+    warmup_steps: int = Field(100, ge=0, description="linear warm-up of the learning rate; cosine decay follows")
+    weight_decay: float = Field(0.01, ge=0)
+    gradient_clip: float = Field(200.0, gt=0, description="largest norm of the gradient, nats per example")
+    weight_average: float = Field(0.999, ge=0, lt=1, description="decay of the moving average of the weights; 0: none")
+    patience: int | None = Field(None, ge=1, description="epochs without a better validation loss before stopping")
+    checkpoint_minutes: float = Field(2.0, gt=0)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    seed: int = Field(0, ge=0)
+
+
+class Config(Frozen):
+    """Everything that a run depends on, apart from the data."""
+
+    preset: str | None = None
+    data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig()
+    objective: Part = Part(name="elbo")
+    training: TrainingConfig = TrainingConfig()
+
+    def with_settings(self, settings: Mapping[str, Any], origin: str = "the settings") -> Config:
+        """Returns a configuration with nested settings laid over this one.
+
+        A part that is given another name starts from that part's defaults; the same name keeps its other
+        settings.
+
+        Args:
+            settings: nested, as in a YAML file.
+            origin: where they come from, for messages.
+
+        Raises:
+            OptionError: an unknown key (the nearest is named) or a value of the wrong type.
+        """
+        try:
+            return Config.model_validate(_merge(self.model_dump(mode="json"), dict(settings)))
+        except ValidationError as error:
+            raise OptionError(_explain(error, origin)) from error
+
+
+def parse_assignments(assignments: list[str]) -> dict[str, Any]:
+    """Turns `["objective.beta=4", ...]` into nested settings; values are read as YAML.
+
+    Raises:
+        OptionError: an assignment without '=' or a value that is not YAML.
+
+    Example:
+        >>> parse_assignments(["objective.beta=4", "data.size=[28, 28]"])
+        {'objective': {'beta': 4}, 'data': {'size': [28, 28]}}
+    """
+    settings: dict[str, Any] = {}
+    for assignment in assignments:
+        path, equals, text = assignment.partition("=")
+        if not equals or not path:
+            raise OptionError(f"'{assignment}' is not of the form key.path=value.")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise OptionError(f"The value of '{path}' cannot be read: {text!r}.") from error
+        nested: Any = value
+        for key in reversed(path.split(".")):
+            nested = {key: nested}
+        settings = _merge(settings, nested)
+    return settings
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """Reads nested settings from a YAML or JSON file.
+
+    Raises:
+        FileError: the file cannot be read.
+        OptionError: it holds something else than settings.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FileError(f"Cannot read the configuration {path}: {error.strerror or error}.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise OptionError(f"{path} is not a YAML file: {str(error).splitlines()[0]}.") from error
+    if not isinstance(content, dict):
+        raise OptionError(f"{path} must hold settings such as 'training: {{epochs: 20}}', not {type(content).__name__}.")
+    return content  # pyright: ignore[reportUnknownVariableType]
+
+
+def _merge(base: dict[str, Any], update: dict[str, Any]) -> dict[str, Any]:
+    """Lays `update` over `base`, dictionary by dictionary; a part under a new name replaces the old part."""
+    merged = dict(base)
+    for key, value in update.items():
+        old = merged.get(key)
+        if isinstance(old, dict) and "name" in old and isinstance(value, str):
+            value = {"name": value}
+        if isinstance(old, dict) and isinstance(value, dict):
+            renamed = "name" in value and value["name"] != old.get("name")
+            merged[key] = value if renamed else _merge(old, value)  # pyright: ignore[reportUnknownArgumentType]
+        else:
+            merged[key] = value
+    return merged
+
+
+def _explain(error: ValidationError, origin: str) -> str:
+    """Says the first of pydantic's complaints in one sentence."""
+    first = error.errors()[0]
+    path = [str(step) for step in first["loc"]]
+    where = ".".join(path)
+    if first["type"] == "extra_forbidden":
+        return f"Unknown key '{where}' in {origin}: {_nearest_key(path)}"
+    shown = json.dumps(first["input"], default=str)[:60]
+    return f"'{where}' in {origin} cannot be {shown}: {first['msg'][0].lower()}{first['msg'][1:]}."
+
+
+def _nearest_key(path: list[str]) -> str:
+    """Names the nearest valid key, first beside the wrong one, then anywhere."""
+    everywhere = list(_keys(Config))
+    parent = path[:-1]
+    beside = [key for key in everywhere if key[:-1] == tuple(parent)]
+    names = [key[-1] for key in beside]
+    if difflib.get_close_matches(path[-1], names, n=1, cutoff=0.5):
+        return nearest(path[-1], names)
+    last = {key[-1]: ".".join(key) for key in everywhere}
+    match = difflib.get_close_matches(path[-1], last, n=1, cutoff=0.6)
+    return f"did you mean '{last[match[0]]}'?" if match else nearest(path[-1], names)
+
+
+def _keys(model: type[BaseModel], prefix: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    keys: list[tuple[str, ...]] = []
+    for name, info in model.model_fields.items():
+        keys.append((*prefix, name))
+        if isinstance(info.annotation, type) and issubclass(info.annotation, Frozen):
+            keys += _keys(info.annotation, (*prefix, name))
+    return keys

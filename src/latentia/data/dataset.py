@@ -1,0 +1,110 @@
+"""`Dataset`: examples that are ready to be batched, in memory or in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from latentia.core import Batch
+from latentia.errors import DataError
+
+Indices = NDArray[np.int64]
+
+
+class Store(Protocol):
+    """Rows of one shape and type that are fetched many at a time: an array, or a file of rows."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, indices: Indices, /) -> NDArray[Any]: ...
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong with one file.
+
+    Attributes:
+        file_name: the file, relative to the data's root.
+        kind: "unreadable", "empty", "duplicate", "large" ...
+        message: what is wrong, in words.
+        skipped: whether the file was left out because of it.
+    """
+
+    file_name: str
+    kind: str
+    message: str
+    skipped: bool = True
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Preprocessed examples with their labels and names.
+
+    Attributes:
+        x: rows; uint8 images (N, H, W, C) on the 256-level grid, or float32 vectors (N, D).
+        observed: False where a pixel is missing, bool (N, H, W); None where nothing is.
+        labels: for each head the class of each example, int64 (N,), -1 where unknown.
+        label_names: for each head the names of its classes.
+        file_names: a name for each example, or () where examples have none.
+        problems: what was found wrong on the way.
+    """
+
+    x: Store
+    observed: Store | None = None
+    labels: Mapping[str, Indices] = field(default_factory=dict[str, Indices])
+    label_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    file_names: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def name(self, index: int) -> str:
+        """Returns the name of an example: its file, or its number."""
+        return self.file_names[index] if self.file_names else f"#{index}"
+
+    def batch(self, indices: Indices | Sequence[int] | slice) -> Batch:
+        """Fetches examples as a batch: images become float (N, C, H, W) in [0, 1] in channels-last memory.
+
+        Args:
+            indices: positions in the data set, shape (B,), or a slice of it.
+
+        Raises:
+            DataError: a position outside of the data set.
+        """
+        rows = np.arange(len(self))[indices] if isinstance(indices, slice) else np.asarray(indices, dtype=np.int64)
+        if rows.size and (rows.min() < 0 or rows.max() >= len(self)):
+            raise DataError(f"The data set has {len(self)} examples; there is none at {int(rows.max())}.")
+        observed = None if self.observed is None else torch.from_numpy(self.observed[rows])[:, None]
+        return Batch(
+            x=to_float(self.x[rows]),
+            observed=observed,
+            labels={head: torch.from_numpy(values[rows]) for head, values in self.labels.items()},
+            index=torch.from_numpy(rows),
+        )
+
+    def map_batches(
+        self, function: Callable[[Batch], torch.Tensor], indices: Indices | None = None, size: int = 256
+    ) -> torch.Tensor:
+        """Applies a function to all batches in order and joins the results along the first axis."""
+        rows = np.arange(len(self)) if indices is None else indices
+        parts = [function(self.batch(rows[start : start + size])) for start in range(0, len(rows), size)]
+        return torch.cat(parts)
+
+
+def to_float(rows: NDArray[Any]) -> torch.Tensor:
+    """Turns stored rows into floats: uint8 images (N, H, W, C) to (N, C, H, W) in [0, 1], vectors as they are."""
+    if rows.dtype == np.uint8:
+        return torch.from_numpy(rows).permute(0, 3, 1, 2).to(torch.float32).div_(255.0)
+    return torch.from_numpy(np.ascontiguousarray(rows, dtype=np.float32))

@@ -1,0 +1,187 @@
+"""Single pictures: opening them safely, writing them in one piece, putting them into a grid."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import struct
+import threading
+import warnings
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, PngImagePlugin
+
+from latentia.data.pixels import orientation
+from latentia.errors import DataError, FileError
+
+# Raster formats that Pillow decodes itself; EPS and the like would start other programs.
+FORMATS = (
+    *("PNG", "JPEG", "MPO", "JPEG2000", "WEBP", "AVIF", "GIF", "BMP", "DIB"),
+    *("TIFF", "PPM", "TGA", "PCX", "ICO", "SGI"),
+)
+EXTENSIONS = frozenset(
+    {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".webp", ".avif", ".gif", ".bmp", ".dib", ".tif", ".tiff"}
+    | {".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".pcx", ".ico", ".sgi"}
+)
+# What Pillow's decoders raise on damaged files.
+DECODE_ERRORS = (
+    *(OSError, SyntaxError, ValueError, LookupError, TypeError, ArithmeticError, MemoryError, RuntimeError),
+    *(AttributeError, EOFError, struct.error, zlib.error, Image.DecompressionBombError, Image.DecompressionBombWarning),
+)
+# Warning filters belong to the whole process, so that only one thread at a time may change them.
+_opening = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a picture says of itself before its pixels are decoded; sizes are those of the upright picture."""
+
+    height: int
+    width: int
+    mode: str
+
+
+def read_bytes(path: Path) -> bytes:
+    """Returns the content of a file.
+
+    Raises:
+        FileError: the file is missing or cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise FileError(f"There is no file {path}.") from error
+    except OSError as error:
+        raise FileError(f"Cannot read {path}: {error.strerror or error}.") from error
+
+
+def read_picture(path: Path | str) -> Image.Image:
+    """Opens a picture and decodes all of it, so that damage shows here and not later.
+
+    Raises:
+        FileError: the file is missing or cannot be read.
+        DataError: it is empty, cut off, no picture, or a decompression bomb.
+    """
+    return decode_picture(read_bytes(Path(path)), str(path))
+
+
+def decode_picture(content: bytes, name: str) -> Image.Image:
+    """Decodes a picture from the content of a file.
+
+    Args:
+        content: the bytes of the file.
+        name: the file's name, for messages.
+
+    Raises:
+        DataError: it is empty, cut off, no picture, or a decompression bomb.
+    """
+    if not content:
+        raise DataError(f"{name} is empty (0 bytes).")
+    picture = _open(io.BytesIO(content), name)
+    try:
+        picture.load()
+    except DECODE_ERRORS as error:
+        raise DataError(f"{name} is damaged or cut off: {_reason(error)}.") from error
+    return picture
+
+
+def read_header(path: Path) -> Header:
+    """Reads size and mode of a picture without decoding its pixels.
+
+    Raises:
+        FileError: the file is missing or cannot be read.
+        DataError: it is no picture, or a decompression bomb.
+    """
+    try:
+        with path.open("rb") as stream:
+            picture = _open(stream, str(path))
+            width, height = picture.size
+            if orientation(picture) >= 5:
+                width, height = height, width
+            return Header(height, width, picture.mode)
+    except OSError as error:
+        raise FileError(f"Cannot read {path}: {error.strerror or error}.") from error
+
+
+def write_picture(path: Path | str, array: NDArray[np.uint8], **text: str) -> None:
+    """Writes a PNG file in one piece: a crash leaves either the old file or the new one.
+
+    Args:
+        path: where to; the folder must exist.
+        array: uint8, shape (H, W) or (H, W, C) with 1, 3 or 4 channels.
+        text: PNG text tags, for example `synthetic="latentia 0.1.0 generate"`.
+
+    Raises:
+        FileError: the file cannot be written.
+    """
+    path = Path(path)
+    picture = Image.fromarray(array[..., 0] if array.ndim == 3 and array.shape[-1] == 1 else array)
+    tags = PngImagePlugin.PngInfo()
+    for key, value in text.items():
+        tags.add_text(key, value)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        picture.save(temporary, format="PNG", pnginfo=tags)
+        temporary.replace(path)
+    except OSError as error:
+        raise FileError(f"Cannot write {path}: {error.strerror or error}.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def grid(pictures: NDArray[np.uint8], columns: int | None = None, gap: int = 2) -> NDArray[np.uint8]:
+    """Puts pictures side by side and below each other on white.
+
+    Args:
+        pictures: uint8, shape (N, H, W, C), N at least 1.
+        columns: pictures in a row; about the square root of N if None.
+        gap: pixels between pictures and around them.
+
+    Returns:
+        One picture, uint8, shape (H', W', C).
+
+    Raises:
+        DataError: no picture.
+
+    Example:
+        >>> grid(np.zeros((5, 8, 8, 1), np.uint8), columns=3).shape
+        (22, 32, 1)
+    """
+    count, height, width, channels = pictures.shape
+    if count == 0:
+        raise DataError("A grid needs at least one picture.")
+    across = min(count, columns or math.ceil(math.sqrt(count)))
+    down = math.ceil(count / across)
+    sheet = np.full((down * (height + gap) + gap, across * (width + gap) + gap, channels), 255, np.uint8)
+    for position, picture in enumerate(pictures):
+        top = gap + (position // across) * (height + gap)
+        left = gap + (position % across) * (width + gap)
+        sheet[top : top + height, left : left + width] = picture
+    return sheet
+
+
+def _open(stream: BinaryIO, name: str) -> Image.Image:
+    try:
+        with _opening, warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            return Image.open(stream, formats=FORMATS)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise DataError(
+            f"{name} claims more than {Image.MAX_IMAGE_PIXELS or 0:,} pixels and may be a decompression bomb: scale it "
+            f"down with a program that you trust, or remove it."
+        ) from error
+    except Image.UnidentifiedImageError as error:
+        raise DataError(f"{name} is not a picture, whatever its name says.") from error
+    except DECODE_ERRORS as error:
+        raise DataError(f"{name} cannot be read as a picture: {_reason(error)}.") from error
+
+
+def _reason(error: Any) -> str:
+    """Returns the decoder's own words, without a full stop."""
+    return str(error).rstrip(". ") or type(error).__name__

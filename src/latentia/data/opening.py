@@ -1,0 +1,65 @@
+"""From what a person calls their data to a source."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from latentia.data.arrays import open_arrays
+from latentia.data.files import FileSource
+from latentia.data.folder import open_folder
+from latentia.data.images import EXTENSIONS
+from latentia.data.labels import read_labels
+from latentia.data.manifest import open_manifest
+from latentia.data.named import named_sets, open_named
+from latentia.data.source import Source
+from latentia.errors import DataError, FileError, OptionError, nearest
+
+
+def open_source(data: str | Path, *, labels: Path | None = None, mirror: Path | None = None) -> Source:
+    """Opens a folder, a CSV manifest, a `.npy` or `.npz` file, or a named set.
+
+    Args:
+        data: a path, or the name of a set. A bare name that is both means the set; write `./name` for the folder.
+        labels: a CSV with `file_name` and a column for each head, for folders and manifests.
+        mirror: folder to take named sets from; the environment variable `LATENTIA_MIRROR` if None.
+
+    Raises:
+        FileError: there is no such file or folder, or it cannot be read.
+        OptionError: there is neither a path nor a set of that name, or labels for data without file names.
+        DataError: the data hold nothing that can be used.
+    """
+    source = _open(data, mirror)
+    if labels is None:
+        return source
+    if not isinstance(source, FileSource):
+        raise OptionError(f"A labels file needs data with file names, and {source.name} has none.")
+    return source.with_labels(read_labels(labels))
+
+
+def _open(data: str | Path, mirror: Path | None) -> Source:
+    if isinstance(data, str) and data in named_sets:
+        return open_named(data, mirror)
+    path, name = Path(data).expanduser(), str(data)
+    try:
+        is_folder, exists = path.is_dir(), path.exists()
+    except OSError as error:
+        raise FileError(f"Cannot read {path}: {error.strerror or error}.") from error
+    if is_folder:
+        return open_folder(path, name)
+    if exists:
+        return _open_file(path, name)
+    if isinstance(data, Path) or os.sep in name or path.suffix:
+        raise FileError(f"There is no file or folder {path}.")
+    raise OptionError(f"'{name}' is neither a file or folder nor a named data set: {nearest(name, named_sets)}")
+
+
+def _open_file(path: Path, name: str) -> Source:
+    ending = path.suffix.lower()
+    if ending == ".csv":
+        return open_manifest(path, name)
+    if ending in (".npy", ".npz"):
+        return open_arrays(path, name)
+    if ending in EXTENSIONS:
+        raise DataError(f"{path} is a single picture; give the folder that it is in.")
+    raise DataError(f"{path} cannot be read as data: give a folder, a .csv, .npz or .npy file, or a named set.")

@@ -1,0 +1,87 @@
+"""From any picture that Pillow opens to 8-bit grey or colour, with or without alpha."""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from latentia.errors import DataError
+
+ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def orientation(picture: Image.Image) -> int:
+    """Returns the EXIF orientation, 1 to 8; 1 (upright) where there is none or where it is damaged."""
+    try:
+        value = picture.getexif().get(ORIENTATION, 1)
+    except (OSError, SyntaxError, ValueError, LookupError, TypeError, struct.error):
+        return 1  # damaged EXIF does not make the pixels unreadable
+    return value if value in _TURNS else 1
+
+
+def upright(picture: Image.Image) -> Image.Image:
+    """Returns the picture turned as its EXIF orientation says."""
+    turn = _TURNS.get(orientation(picture))
+    return picture if turn is None else picture.transpose(turn)
+
+
+def plain(picture: Image.Image, channels: int) -> Image.Image:
+    """Returns an upright 8-bit picture of mode L or RGB, or LA or RGBA where it has transparency.
+
+    Args:
+        picture: of any mode; 16 bit is scaled by its full range, floats must lie in [0, 1] or [0, 255].
+        channels: 1 for grey, 3 for colour.
+
+    Raises:
+        DataError: numbers of an unknown range (32-bit integers, large or negative floats).
+
+    Example:
+        >>> plain(Image.new("CMYK", (4, 4)), 1).mode
+        'L'
+    """
+    picture = upright(picture)
+    if picture.mode.startswith("I") or picture.mode == "F":
+        picture = Image.fromarray(_eight_bits(picture))
+    if picture.has_transparency_data:
+        colour = picture.convert("RGBA")
+        return colour if channels == 3 else colour.convert("LA")
+    if channels == 3:
+        return picture.convert("RGB")
+    # Pillow has no direct way from some modes (CMYK, LAB) to grey.
+    return picture.convert("L") if picture.mode in ("1", "L", "RGB") else picture.convert("RGB").convert("L")
+
+
+def is_grey(picture: Image.Image) -> bool:
+    """Tells whether at least 99 % of the pixels are grey up to the colour noise of JPEG."""
+    if picture.mode in ("1", "L", "LA", "La", "F") or picture.mode.startswith("I"):
+        return True
+    small = plain(picture, 3).convert("RGB").resize((48, 48), Image.Resampling.BOX)
+    pixels = np.asarray(small, dtype=np.int16)
+    spread = pixels.max(-1) - pixels.min(-1)
+    return bool((spread <= 10).mean() >= 0.99)
+
+
+def _eight_bits(picture: Image.Image) -> NDArray[np.uint8]:
+    """Scales pixels of 16 or 32 bits or floats to 8 bits."""
+    pixels = np.asarray(picture).astype(np.float64)
+    low, high = float(pixels.min()), float(pixels.max())
+    floats = 1.0 if high <= 1.0 else 255.0
+    limit = floats if picture.mode == "F" else 65535.0
+    if not (low >= 0.0 and high <= limit):
+        raise DataError(
+            f"The picture has pixel values from {low:g} to {high:g}, whose range cannot be known: save it with 8 or 16 "
+            f"bits, or as floats in [0, 1]."
+        )
+    return np.round(pixels * (255.0 / limit)).astype(np.uint8)

@@ -150,7 +150,9 @@ def read_settings(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise OptionError(f"{path} is not a YAML file: {str(error).splitlines()[0]}.") from error
     if not isinstance(content, dict):
-        raise OptionError(f"{path} must hold settings such as 'training: {{epochs: 20}}', not {type(content).__name__}.")
+        raise OptionError(
+            f"{path} must hold settings such as 'training: {{epochs: 20}}', not {type(content).__name__}."
+        )
     return content  # pyright: ignore[reportUnknownVariableType]
 
 

@@ -1,0 +1,30 @@
+"""Posteriors, priors and likelihoods: modules that take a context and return a distribution."""
+
+from latentia.distributions.base import (
+    LIKELIHOODS,
+    POSTERIORS,
+    PRIORS,
+    LazyLikelihood,
+    LazyPosterior,
+    LazyPrior,
+)
+from latentia.distributions.likelihood import Bernoulli, DiscretisedGaussian, Gaussian
+from latentia.distributions.logistic_mixture import DiscretisedLogisticMixture
+from latentia.distributions.posterior import DiagonalGaussian
+from latentia.distributions.prior import MixtureOfGaussians, StandardNormal
+
+__all__ = [
+    "LIKELIHOODS",
+    "POSTERIORS",
+    "PRIORS",
+    "Bernoulli",
+    "DiagonalGaussian",
+    "DiscretisedGaussian",
+    "DiscretisedLogisticMixture",
+    "Gaussian",
+    "LazyLikelihood",
+    "LazyPosterior",
+    "LazyPrior",
+    "MixtureOfGaussians",
+    "StandardNormal",
+]

@@ -1,0 +1,219 @@
+"""Likelihoods with one parameter or two for each dimension: Bernoulli, Gaussian, discretised Gaussian."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.special import log_ndtr
+
+from latentia.distributions.base import LIKELIHOODS, LazyLikelihood, Shape, sum_event
+from latentia.errors import OptionError
+
+Scale = Literal["shared", "predicted", "closed-form"]
+LEVELS = 256
+HALF_BIN = 0.5 / (LEVELS - 1)
+MIN_SCALE = 1e-3
+
+
+@dataclass(frozen=True)
+class BernoulliPixels:
+    """Independent binary dimensions.
+
+    Attributes:
+        logits: shape (K, N, ...).
+    """
+
+    logits: Tensor
+
+    @property
+    def mean(self) -> Tensor:
+        return self.logits.sigmoid()
+
+    def sample(self) -> Tensor:
+        return torch.bernoulli(self.mean)
+
+    def log_prob(self, x: Tensor, observed: Tensor | None = None) -> Tensor:
+        target = x.expand_as(self.logits)
+        return sum_event(-F.binary_cross_entropy_with_logits(self.logits, target, reduction="none"), observed)
+
+
+@LIKELIHOODS.register("bernoulli")
+class Bernoulli(LazyLikelihood):
+    """Independent binary dimensions, for binarised pictures. Grey values are refused by the training checks.
+
+    Example:
+        >>> Bernoulli()(torch.zeros(1, 2, 1, 4, 4)).log_prob(torch.ones(2, 1, 4, 4)).shape
+        torch.Size([1, 2])
+    """
+
+    binary = True
+
+    def parameter_shape(self, event_shape: Shape) -> Shape:
+        return event_shape
+
+    def forward(self, parameters: Tensor) -> BernoulliPixels:
+        return BernoulliPixels(parameters.float())
+
+
+@dataclass(frozen=True)
+class GaussianValues:
+    """Independent normal dimensions.
+
+    Attributes:
+        mean: shape (K, N, ...).
+        scale: standard deviation, broadcastable to the mean.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def sample(self) -> Tensor:
+        return self.mean + self.scale * torch.randn_like(self.mean)
+
+    def log_prob(self, x: Tensor, observed: Tensor | None = None) -> Tensor:
+        standard = (x - self.mean) / self.scale
+        return sum_event(-0.5 * standard**2 - self.scale.log() - 0.5 * math.log(2 * math.pi), observed)
+
+
+@dataclass(frozen=True)
+class DiscretisedGaussianPixels:
+    """Independent dimensions on the grid 0/255, 1/255 ... 1: the normal mass of each bin, tails in the end bins.
+
+    Attributes:
+        mean: location of the normal distribution, shape (K, N, ...).
+        scale: standard deviation, broadcastable to the mean.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def sample(self) -> Tensor:
+        value = self.mean + self.scale * torch.randn_like(self.mean)
+        return (value.clamp(0, 1) * (LEVELS - 1)).round() / (LEVELS - 1)
+
+    def log_prob(self, x: Tensor, observed: Tensor | None = None) -> Tensor:
+        upper = (x + HALF_BIN - self.mean) / self.scale
+        lower = (x - HALF_BIN - self.mean) / self.scale
+        # Both ends on the left side of the curve, where the logarithm of the normal CDF is exact.
+        flip = lower + upper > 0
+        left, right = torch.where(flip, -upper, lower), torch.where(flip, -lower, upper)
+        log_right = log_ndtr(right)
+        inside = log_right + torch.log(-torch.expm1(torch.clamp_max(log_ndtr(left) - log_right, -1e-7)))
+        nats = torch.where(x < HALF_BIN, log_ndtr(upper), torch.where(x > 1 - HALF_BIN, log_ndtr(-lower), inside))
+        return sum_event(nats, observed)
+
+
+class _ScaledLikelihood(LazyLikelihood):
+    """A likelihood with a location for each dimension and a scale that is shared, predicted or closed-form.
+
+    `shared` learns one scale for all dimensions; `predicted` has the decoder give one for each dimension;
+    `closed-form` sets it to the root mean squared error of the batch in training, and to its running average
+    afterwards (sigma-VAE; Rybkin, Daniilidis and Levine, 2021, arXiv:2006.13202).
+    """
+
+    mean_square: Tensor
+
+    def __init__(self, scale: Scale, initial_scale: float) -> None:
+        super().__init__()
+        if scale not in ("shared", "predicted", "closed-form"):
+            raise OptionError(f"The likelihood's scale cannot be '{scale}'. Valid: shared, predicted, closed-form.")
+        self.scale = scale
+        self.initial_scale = initial_scale
+        if scale == "shared":
+            self.log_scale = nn.Parameter(torch.tensor(math.log(initial_scale)))
+        if scale == "closed-form":
+            self.register_buffer("mean_square", torch.tensor(initial_scale**2))
+
+    def parameter_shape(self, event_shape: Shape) -> Shape:
+        per_dimension = 2 if self.scale == "predicted" else 1
+        return (per_dimension * event_shape[0], *event_shape[1:])
+
+    def locate(self, parameters: Tensor) -> tuple[Tensor, Tensor]:
+        """Splits the decoder's output into location and scale."""
+        parameters = parameters.float()
+        if self.scale == "predicted":
+            location, raw = parameters.chunk(2, dim=2)
+            return location, F.softplus(raw + math.log(math.expm1(self.initial_scale))) + MIN_SCALE
+        if self.scale == "shared":
+            return parameters, self.log_scale.exp() + MIN_SCALE
+        return parameters, self.mean_square.sqrt() + MIN_SCALE
+
+    @torch.no_grad()
+    def closed_form_scale(self, location: Tensor, x: Tensor, observed: Tensor | None) -> Tensor:
+        """Returns the batch's root mean squared error, and moves the running average towards it."""
+        square = (x - location) ** 2
+        if observed is not None:
+            seen = observed.expand_as(square[0]).expand_as(square)
+            square = square[seen]
+        self.mean_square.lerp_(square.mean(), 0.01)
+        return square.mean().sqrt() + MIN_SCALE
+
+
+@dataclass(frozen=True)
+class _ClosedForm:
+    """Defers the scale to the moment when the data are known; used in training only."""
+
+    likelihood: _ScaledLikelihood
+    distribution: GaussianValues | DiscretisedGaussianPixels
+
+    @property
+    def mean(self) -> Tensor:
+        return self.distribution.mean
+
+    def sample(self) -> Tensor:
+        return self.distribution.sample()
+
+    def log_prob(self, x: Tensor, observed: Tensor | None = None) -> Tensor:
+        scale = self.likelihood.closed_form_scale(self.distribution.mean, x, observed)
+        return type(self.distribution)(self.distribution.mean, scale).log_prob(x, observed)
+
+
+@LIKELIHOODS.register("gaussian")
+class Gaussian(_ScaledLikelihood):
+    """Independent normal dimensions, for standardised vectors.
+
+    Args:
+        scale: how the standard deviation is found: "shared", "predicted" or "closed-form".
+        initial_scale: standard deviation at the start of training.
+
+    Example:
+        >>> Gaussian()(torch.zeros(1, 2, 5)).log_prob(torch.zeros(2, 5)).shape
+        torch.Size([1, 2])
+    """
+
+    def __init__(self, scale: Scale = "shared", initial_scale: float = 0.5) -> None:
+        super().__init__(scale, initial_scale)
+
+    def forward(self, parameters: Tensor) -> GaussianValues | _ClosedForm:
+        distribution = GaussianValues(*self.locate(parameters))
+        return _ClosedForm(self, distribution) if self.scale == "closed-form" and self.training else distribution
+
+
+@LIKELIHOODS.register("discretised-gaussian")
+class DiscretisedGaussian(_ScaledLikelihood):
+    """A probability mass on the 256 levels of 8-bit pictures, from a normal distribution.
+
+    Args:
+        scale: how the standard deviation is found: "shared", "predicted" or "closed-form".
+        initial_scale: standard deviation at the start of training, in units of the full range.
+
+    Example:
+        >>> DiscretisedGaussian()(torch.zeros(1, 2, 1, 4, 4)).log_prob(torch.zeros(2, 1, 4, 4)).shape
+        torch.Size([1, 2])
+    """
+
+    grid = True
+
+    def __init__(self, scale: Scale = "shared", initial_scale: float = 0.1) -> None:
+        super().__init__(scale, initial_scale)
+
+    def forward(self, parameters: Tensor) -> DiscretisedGaussianPixels | _ClosedForm:
+        location, scale = self.locate(parameters)
+        # Networks start near zero; the middle of the grey range is the better start.
+        distribution = DiscretisedGaussianPixels(location + 0.5, scale)
+        return _ClosedForm(self, distribution) if self.scale == "closed-form" and self.training else distribution

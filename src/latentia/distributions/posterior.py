@@ -1,0 +1,39 @@
+"""Posteriors."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from latentia.distributions.base import POSTERIORS, LazyPosterior, diagonal_normal
+
+LOG_SCALE_BOUND = 7.0
+
+
+@POSTERIORS.register("diagonal-gaussian")
+class DiagonalGaussian(LazyPosterior):
+    """A normal distribution with independent dimensions (Kingma and Welling, 2014, arXiv:1312.6114).
+
+    The log scale is bounded smoothly to +-7 (scales from 0.0009 to 1100), so that a bad batch cannot make the
+    rate infinite.
+
+    Args:
+        features: size of the encoder's features.
+        latent_dim: size of the latents.
+
+    Example:
+        >>> DiagonalGaussian(8, 2)(torch.zeros(3, 8)).event_shape
+        torch.Size([2])
+    """
+
+    def __init__(self, features: int, latent_dim: int) -> None:
+        super().__init__()
+        self.features = features
+        self.latent_dim = latent_dim
+        self.head = nn.Linear(features, 2 * latent_dim)
+
+    def forward(self, features: Tensor) -> Distribution:
+        mean, raw = self.head(features).float().chunk(2, dim=-1)
+        log_scale = LOG_SCALE_BOUND * torch.tanh(raw / LOG_SCALE_BOUND)
+        return diagonal_normal(mean, log_scale.exp())

@@ -1,0 +1,89 @@
+"""Writing files so that a crash leaves either the old file or the new one."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from latentia.errors import FileError
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yields a temporary path beside `path`, and moves it into place when the block ends without an error.
+
+    Raises:
+        FileError: the disk is full, or the place cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     target = Path(folder) / "a.txt"
+        ...     with replacing(target) as temporary:
+        ...         _ = temporary.write_text("whole")
+        ...     target.read_text()
+        'whole'
+    """
+    # The suffix stays, since some writers choose the format by it.
+    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)  # safetensors creates private files
+        temporary.replace(path)
+    except OSError as error:
+        if isinstance(error, FileError):
+            raise
+        raise write_error(path, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_error(path: Path, error: OSError) -> FileError:
+    """Says why a path could not be written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return FileError(f"The disk is full: {path} could not be written. What was there before is untouched.")
+    return FileError(f"Cannot write {path}: {error.strerror or error}.")
+
+
+def make_folder(path: Path) -> Path:
+    """Creates a folder and its parents where they are missing.
+
+    Raises:
+        FileError: it cannot be created, or a file is in the way.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if path.exists():
+            raise FileError(f"{path} is a file where a folder is needed; choose another place.") from error
+        raise write_error(path, error) from error
+    return path
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Writes an object as readable JSON, atomically.
+
+    Raises:
+        FileError: the place cannot be written.
+    """
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
+
+
+def write_text(path: Path, content: str) -> None:
+    """Writes text, atomically.
+
+    Raises:
+        FileError: the place cannot be written.
+    """
+    with replacing(path) as temporary:
+        temporary.write_text(content, "utf-8")

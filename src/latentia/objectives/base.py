@@ -1,0 +1,65 @@
+"""What objectives have in common: the registry, the interface, and the rate of a group of latents."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor
+from torch.distributions import kl_divergence
+
+from latentia.core import Batch, Inference, LatentGroup, Terms
+from latentia.registry import Registry
+
+
+class Objective(ABC):
+    """Makes per-example terms of an inference; never looks at the kind of data.
+
+    Attributes:
+        n_samples: how many draws from the posterior it wants for each example.
+    """
+
+    n_samples: int = 1
+
+    @abstractmethod
+    def __call__(self, inference: Inference, batch: Batch, step: int | None = None) -> Terms:
+        """Evaluates the objective.
+
+        Args:
+            inference: of a model, with `n_samples` draws.
+            batch: what was inferred from.
+            step: optimisation step, for warm-up; None once training is over.
+
+        Returns:
+            Terms in nats, each of shape (N,).
+        """
+
+
+OBJECTIVES: Registry[Objective] = Registry("objective")
+
+
+def distortion(inference: Inference, batch: Batch) -> Tensor:
+    """Returns the negative log likelihood of what was observed, nats, shape (K, N)."""
+    return -inference.likelihood.log_prob(batch.x, batch.observed)
+
+
+def group_rate(group: LatentGroup) -> Tensor:
+    """Returns the KL divergence from posterior to prior, nats, shape (N,) or (K, N).
+
+    In closed form where there is one, else estimated from each of the group's K draws.
+    """
+    try:
+        nats = kl_divergence(group.posterior, group.prior)
+    except NotImplementedError:
+        return sampled_rate(group)
+    return group.sum_positions(nats)
+
+
+def sampled_rate(group: LatentGroup) -> Tensor:
+    """Returns log q(z|x) - log p(z) of the group's draws, nats, shape (K, N)."""
+    return group.sum_positions(group.posterior.log_prob(group.sample) - group.prior.log_prob(group.sample))
+
+
+def total(rates: list[Tensor]) -> Tensor:
+    """Adds the rates of all groups."""
+    return torch.stack(torch.broadcast_tensors(*rates)).sum(0) if len(rates) > 1 else rates[0]

@@ -1,0 +1,152 @@
+"""Presets: named configurations, each a few lines that name parts and cite a paper."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from latentia.config import Config
+from latentia.data import Preprocessing, Source, choose_preprocessing
+from latentia.errors import OptionError, nearest
+
+Shape = tuple[int, ...]
+Settings = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named configuration.
+
+    Attributes:
+        name: for `--preset`.
+        description: one line.
+        paper: where it comes from.
+        settings: the rest of the configuration, once the shape of an example is known.
+        data: settings of the data, which decide that shape.
+    """
+
+    name: str
+    description: str
+    paper: str
+    settings: Callable[[Shape], Settings]
+    data: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+PRESETS: dict[str, Preset] = {}
+
+
+def register_preset(preset: Preset) -> Preset:
+    """Adds a preset to the list that `--preset` takes."""
+    PRESETS[preset.name] = preset
+    return preset
+
+
+def _mnist(shape: Shape) -> Settings:  # noqa: ARG001
+    return {
+        "model": {
+            "latent_dim": 40,
+            "encoder": {"name": "residual", "widths": [16, 48], "blocks": [0, 2], "neck": 16},
+            "decoder": {"name": "residual", "widths": [16, 48], "blocks": [1, 3]},
+            "likelihood": "bernoulli",
+        },
+        "objective": {"name": "elbo"},
+        "training": {"epochs": 40, "batch_size": 128, "learning_rate": 1.5e-3},
+    }
+
+
+def _image(shape: Shape) -> Settings:
+    """Stages down to a side of 4 to 8 pixels, wider as they get coarser."""
+    side, stages = min(shape[1:]), 1
+    while side // 2**stages > 8 and all(length % 2 ** (stages + 1) == 0 for length in shape[1:]):
+        stages += 1
+    widths = [32, 64, 96, 128][-stages:] if stages > 1 else [48]
+    blocks = [1] * (stages - 1) + [2]
+    return {
+        "model": {
+            "latent_dim": 32 if side < 48 else 64,
+            "encoder": {"name": "residual", "widths": widths, "blocks": blocks},
+            "decoder": {"name": "residual", "widths": widths, "blocks": blocks},
+            "likelihood": "discretised-gaussian",
+        },
+        "objective": {"name": "elbo", "warmup_steps": 200},
+        "training": {"epochs": 100, "batch_size": 64, "patience": 20},
+    }
+
+
+def _vector(shape: Shape) -> Settings:
+    return {
+        "model": {
+            "latent_dim": max(1, min(8, shape[0] - 1)),
+            "encoder": {"name": "dense", "width": 128},
+            "decoder": {"name": "dense", "width": 128},
+            "likelihood": "gaussian",
+        },
+        "objective": {"name": "elbo", "warmup_steps": 200},
+        "training": {"epochs": 100, "batch_size": 64, "patience": 20},
+    }
+
+
+register_preset(
+    Preset(
+        "mnist",
+        "dynamically binarised 28x28 digits, residual convolutions",
+        "Kingma and Welling, 2014, arXiv:1312.6114; binarisation: Burda et al., 2016, arXiv:1509.00519",
+        _mnist,
+        {"binarize": "dynamic"},
+    )
+)
+register_preset(
+    Preset(
+        "image",
+        "8-bit pictures of any size, residual convolutions, learned sigma",
+        "Kingma and Welling, 2014, arXiv:1312.6114; sigma: Rybkin et al., 2021, arXiv:2006.13202",
+        _image,
+    )
+)
+register_preset(
+    Preset("vector", "rows of numbers, dense networks", "Kingma and Welling, 2014, arXiv:1312.6114", _vector)
+)
+
+
+def get_preset(name: str) -> Preset:
+    """Returns a preset.
+
+    Raises:
+        OptionError: there is none of that name; the nearest is named.
+    """
+    if name not in PRESETS:
+        raise OptionError(f"Unknown preset '{name}': {nearest(name, PRESETS)}")
+    return PRESETS[name]
+
+
+def default_preset(source: Source) -> str:
+    """Returns the name of the preset that suits the data."""
+    if source.kind == "vector":
+        return "vector"
+    return "mnist" if source.name == "mnist" else "image"
+
+
+def resolve(source: Source, preset: str | None, settings: Mapping[str, Any]) -> tuple[Config, Preprocessing]:
+    """Makes the whole configuration: defaults, then the preset, then what the person set.
+
+    Args:
+        source: the data.
+        preset: name of a preset; None chooses by the data.
+        settings: nested settings.
+
+    Raises:
+        OptionError: an unknown preset, key or value.
+    """
+    chosen = get_preset(preset or default_preset(source))
+    data = Config().with_settings({"data": dict(chosen.data)}).with_settings(_only(settings, "data")).data
+    preprocessing = choose_preprocessing(source, data)
+    base = Config().with_settings(
+        {"preset": chosen.name, "data": data.model_dump(mode="json"), **chosen.settings(preprocessing.event_shape)},
+        f"the preset '{chosen.name}'",
+    )
+    return base.with_settings(settings), preprocessing
+
+
+def _only(settings: Mapping[str, Any], key: str) -> Settings:
+    return {key: settings[key]} if key in settings else {}

@@ -1,0 +1,300 @@
+"""The run folder: what is written where, and how a trained model is read back safely.
+
+Everything is plain files; nothing that is read can execute. `TrainedModel` is what every task takes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import filelock
+import torch
+from pydantic import TypeAdapter, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+import latentia
+from latentia.config import Config
+from latentia.data import Preprocessing
+from latentia.errors import LatentiaError, OptionError, RunError
+from latentia.files import make_folder, replacing, write_error, write_json
+from latentia.models import LatentModel, build_model
+
+FORMAT_VERSION = 1
+CONFIG_LIMIT_BYTES = 16 * 2**20
+_PREPROCESSING: TypeAdapter[Preprocessing] = TypeAdapter(Preprocessing)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The names of the files in a run folder.
+
+    Args:
+        path: the folder.
+    """
+
+    path: Path
+
+    @property
+    def weights(self) -> Path:
+        return self.path / "model.safetensors"
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.json"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "train_log.jsonl"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.json"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.html"
+
+    @property
+    def card(self) -> Path:
+        return self.path / "README.md"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def last_checkpoint(self) -> Path:
+        return self.checkpoints / "last.safetensors"
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps other trainings out of the folder while the block runs; the lock ends with the process.
+
+        Raises:
+            RunError: another training is at work in the folder.
+        """
+        make_folder(self.path)
+        lock = filelock.FileLock(self.path / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except filelock.Timeout as error:
+            raise RunError(
+                f"Another training is writing to {self.path}; wait for it to end, or choose another folder with -o."
+            ) from error
+        except OSError as error:
+            raise write_error(self.path, error) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+@dataclass(frozen=True)
+class DataRecord:
+    """What a model was trained on.
+
+    Attributes:
+        name: path or name of the data.
+        fingerprint: changes when the data do.
+        n_train: examples trained on.
+        n_validation: examples held out.
+        problems: how many files had each kind of problem.
+    """
+
+    name: str
+    fingerprint: str
+    n_train: int
+    n_validation: int
+    problems: Mapping[str, int] = field(default_factory=dict[str, int])
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model with everything that is needed to use it.
+
+    Attributes:
+        model: the networks and distributions, in evaluation mode.
+        preprocessing: how data are brought into the model's form and back.
+        config: what the model was built and trained from.
+        data: what it was trained on.
+        label_names: for each head the names of its classes in the training data.
+        library_version: of the version that trained it.
+        path: the run folder, None for a model that was not saved.
+    """
+
+    model: LatentModel
+    preprocessing: Preprocessing
+    config: Config
+    data: DataRecord
+    label_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    library_version: str = latentia.__version__
+    path: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """A short name for titles."""
+        return self.path.name if self.path else "model"
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return next(self.model.parameters()).device
+
+
+def write_config(run: RunFolder, trained: TrainedModel) -> None:
+    """Writes `config.json`.
+
+    Raises:
+        FileError: the place cannot be written.
+    """
+    content = {
+        "format_version": FORMAT_VERSION,
+        "library_version": trained.library_version,
+        "config": trained.config.model_dump(mode="json"),
+        "preprocessing": trained.preprocessing.model_dump(mode="json"),
+        "label_names": {head: list(names) for head, names in trained.label_names.items()},
+        "data": {**vars(trained.data), "problems": dict(trained.data.problems)},
+    }
+    write_json(run.config, content)
+
+
+def write_model(run: RunFolder, trained: TrainedModel) -> None:
+    """Writes configuration and weights.
+
+    Raises:
+        FileError: the place cannot be written.
+    """
+    make_folder(run.path)
+    write_config(run, trained)
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in trained.model.state_dict().items()}
+    write_tensors(run.weights, weights, {"format": "pt"})
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    """Writes tensors as safetensors, atomically.
+
+    Raises:
+        FileError: the place cannot be written, for example because the disk is full.
+    """
+    with replacing(path) as temporary:
+        try:
+            save_file(tensors, temporary, metadata)
+        except SafetensorError as error:  # how it reports the operating system's errors
+            full = "28" in str(error) or "space" in str(error).lower()
+            raise OSError(28 if full else 5, str(error)) from error
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Reads tensors and metadata from a safetensors file.
+
+    Raises:
+        RunError: the file is missing, truncated, or of another kind.
+    """
+    if not path.is_file():
+        raise RunError(f"{path} is missing; the run folder is incomplete.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise RunError(
+            f"{path} is damaged or not a safetensors file, and was not read; restore it from a copy or train again."
+        ) from error
+
+
+def read_description(run: RunFolder) -> dict[str, Any]:
+    """Reads `config.json` and checks its version.
+
+    Raises:
+        RunError: the folder or file is missing, damaged, or written by a newer version.
+    """
+    if not run.path.is_dir():
+        raise RunError(f"There is no run folder {run.path}; train one with: latentia train DATA -o {run.path}")
+    try:
+        if run.config.stat().st_size > CONFIG_LIMIT_BYTES:
+            raise RunError(f"{run.config} is larger than a configuration can be, and was not read.")
+        content = json.loads(run.config.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise RunError(f"{run.path} is not a run folder: it has no config.json.") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise RunError(f"{run.config} is damaged and cannot be read; restore it from a copy or train again.") from error
+    if not isinstance(content, dict):
+        raise RunError(f"{run.config} does not describe a model.")
+    description: dict[str, Any] = content  # pyright: ignore[reportUnknownVariableType]
+    version = description.get("format_version")
+    if not isinstance(version, int) or version < 1:
+        raise RunError(f"{run.config} has no valid format_version; it was not written by Latentia.")
+    if version > FORMAT_VERSION:
+        by = description.get("library_version", "a newer one")
+        raise RunError(
+            f"{run.path} has format {version}, and this Latentia ({latentia.__version__}) reads up to "
+            f"{FORMAT_VERSION}; use Latentia {by} or newer."
+        )
+    return description
+
+
+def read_parts(run: RunFolder) -> tuple[Config, Preprocessing, DataRecord, dict[str, tuple[str, ...]], str]:
+    """Reads what `config.json` says, without the weights.
+
+    Raises:
+        RunError: something in it is missing or wrong.
+    """
+    description = read_description(run)
+    try:
+        config = Config().with_settings(description["config"], str(run.config))
+        preprocessing = _PREPROCESSING.validate_python(description["preprocessing"])
+        record = TypeAdapter(DataRecord).validate_python(description["data"])
+        labels = TypeAdapter(dict[str, tuple[str, ...]]).validate_python(description["label_names"])
+    except OptionError as error:
+        raise RunError(str(error)) from error
+    except (KeyError, ValidationError, TypeError) as error:
+        detail = error.errors()[0]["msg"] if isinstance(error, ValidationError) else f"{error} is missing"
+        raise RunError(f"{run.config} does not describe a model of this version: {detail}.") from error
+    return config, preprocessing, record, labels, str(description.get("library_version", "unknown"))
+
+
+def read_model(path: Path | str) -> TrainedModel:
+    """Reads a trained model from its run folder, onto the CPU, in evaluation mode.
+
+    Args:
+        path: the run folder.
+
+    Raises:
+        RunError: the folder is missing, unfinished, damaged, of a newer format, or does not fit together.
+    """
+    run = RunFolder(Path(path))
+    config, preprocessing, record, labels, version = read_parts(run)
+    if not run.weights.exists() and run.last_checkpoint.exists():
+        raise RunError(f"The training in {run.path} has not finished; go on with: latentia train ... --resume")
+    tensors, _ = read_tensors(run.weights)
+    model = _rebuild(run, config, preprocessing, tensors)
+    return TrainedModel(model.eval(), preprocessing, config, record, labels, version, run.path)
+
+
+def _rebuild(run: RunFolder, config: Config, preprocessing: Preprocessing, tensors: dict[str, Tensor]) -> LatentModel:
+    """Builds the model and fills in the weights, once their shapes are known to fit."""
+    shape = preprocessing.event_shape
+    try:
+        # Without memory first: a hostile configuration could ask for any amount.
+        with torch.device("meta"):
+            expected = {name: tensor.shape for name, tensor in build_model(config.model, shape).state_dict().items()}
+    except (LatentiaError, RuntimeError, ValueError, TypeError, OverflowError) as error:
+        raise RunError(f"The model that {run.config} describes cannot be built: {error}") from error
+    found = {name: tensor.shape for name, tensor in tensors.items()}
+    if expected != found:
+        wrong = sorted(set(expected.items()) ^ set(found.items()), key=lambda item: item[0])[0][0]
+        raise RunError(
+            f"{run.weights} does not fit {run.config}: the tensor '{wrong}' is "
+            f"{tuple(found[wrong]) if wrong in found else 'missing'}, expected "
+            f"{tuple(expected[wrong]) if wrong in expected else 'none'}."
+        )
+    with torch.random.fork_rng(devices=[]):
+        model = build_model(config.model, shape)
+    model.load_state_dict(tensors)
+    return model

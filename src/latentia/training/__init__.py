@@ -1,0 +1,1 @@
+"""Training on Lightning: the module, callbacks, checkpoints, precision and hardware choices."""

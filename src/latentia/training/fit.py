@@ -1,0 +1,259 @@
+"""Fitting a model to a data set: Lightning's trainer with our module and callbacks around it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, cast
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import Callback
+
+from latentia.config import Config
+from latentia.core import Batch
+from latentia.data import Dataset, Indices, Preprocessing, holdout, require_trainable
+from latentia.errors import OptionError, RunError
+from latentia.files import make_folder
+from latentia.models import LatentModel, build_model, build_objective
+from latentia.objectives import Objective
+from latentia.runs import DataRecord, RunFolder, TrainedModel, write_config, write_model
+from latentia.training.callbacks import Checkpointer, EarlyStopping, EpochLog, Interruption, Limits
+from latentia.training.checkpoint import load_checkpoint
+from latentia.training.estimate import Estimate, estimate
+from latentia.training.hardware import choose_precision, configure_cpu, detect
+from latentia.training.loader import TrainingLoader, ValidationLoader
+from latentia.training.module import VAEModule, prepare, seed_noise
+
+Ending = Literal["finished", "time", "early", "interrupted"]
+INITIALISE = 2  # a stream of noise beside those of training and validation
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A finished or interrupted training.
+
+    Attributes:
+        trained: the model with averaged (or best) weights, in evaluation mode.
+        history: one line of figures for each epoch.
+        ending: why it ended; "interrupted" can be resumed.
+    """
+
+    trained: TrainedModel
+    history: tuple[dict[str, float], ...]
+    ending: Ending
+
+
+@dataclass(frozen=True)
+class Training:
+    """Everything that a training needs, ready to start.
+
+    Attributes:
+        model: with its first weights.
+        objective: what its loss is.
+        dataset: all examples.
+        train: positions of those trained on.
+        validation: positions of those held out.
+        trained: the record that the result will fill; its model is `model`.
+    """
+
+    model: LatentModel
+    objective: Objective
+    dataset: Dataset
+    train: Indices
+    validation: Indices
+    trained: TrainedModel
+
+    @property
+    def config(self) -> Config:
+        """The configuration."""
+        return self.trained.config
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in one pass over the training examples."""
+        return len(self.train) // min(self.config.training.batch_size, len(self.train))
+
+    def estimate(self) -> Estimate:
+        """Measures how long this will take and how much memory; see `estimate`."""
+        configure_cpu()
+        rows = self.train[: self.config.training.batch_size]
+        with torch.random.fork_rng(devices=[]):
+            batch = prepare(self.dataset.batch(rows), self.trained.preprocessing)
+            precision = choose_precision(self.config.training.precision, detect())
+            with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+                return estimate(self.model, self.objective, batch, self.steps_per_epoch * self.config.training.epochs)
+
+
+def prepare_training(
+    dataset: Dataset,
+    preprocessing: Preprocessing,
+    config: Config,
+    *,
+    name: str = "arrays",
+    fingerprint: str = "",
+) -> Training:
+    """Splits the data, builds the model with its first weights, and checks that the parts fit together.
+
+    Args:
+        dataset: the training data.
+        preprocessing: what was done to them.
+        config: the whole configuration.
+        name: of the data, for the record.
+        fingerprint: of the data, for the record.
+
+    Raises:
+        DataError: too few examples.
+        OptionError: parts that do not fit the data or one another.
+    """
+    require_trainable(dataset)
+    seed = config.training.seed
+    train, validation = holdout(dataset, config.data.validation_fraction, seed)
+    with torch.random.fork_rng(devices=[]):
+        seed_noise(seed, INITIALISE, 0)
+        model = build_model(config.model, preprocessing.event_shape)
+    _require_fit(model, preprocessing)
+    problems: dict[str, int] = {}
+    for problem in dataset.problems:
+        problems[problem.kind] = problems.get(problem.kind, 0) + 1
+    record = DataRecord(name, fingerprint, len(train), len(validation), problems)
+    trained = TrainedModel(model, preprocessing, config, record, dict(dataset.label_names))
+    return Training(model, build_objective(config.objective), dataset, train, validation, trained)
+
+
+def fit(
+    training: Training,
+    run: RunFolder | None = None,
+    *,
+    resume: bool = False,
+    callbacks: Sequence[Callback] = (),
+) -> Fit:
+    """Trains; the result is the same bit for bit whether or not it was killed and resumed on the way.
+
+    Args:
+        training: what to train on what.
+        run: where checkpoints, log and the result go; None keeps all in memory.
+        resume: go on from the run's last checkpoint.
+        callbacks: Lightning's, for example a progress bar.
+
+    Raises:
+        TrainingError: the loss is no longer a number.
+        RunError: there is nothing to resume from, or it does not fit.
+        FileError: the run folder cannot be written.
+    """
+    configure_cpu()
+    config = training.config.training
+    module = VAEModule(
+        training.model.to(memory_format=torch.channels_last),  # pyright: ignore[reportCallIssue]
+        training.objective,
+        training.trained.preprocessing,
+        config,
+        training.steps_per_epoch,
+        lambda index: training.dataset.name(index),
+    )
+    if resume and run is not None:
+        module.load_training_state(load_checkpoint(run.last_checkpoint))
+    elif run is not None:
+        make_folder(run.path)
+        write_config(run, training.trained)
+    interruption = Interruption()
+    checkpoints = [] if run is None else [Checkpointer(run, config.checkpoint_minutes)]
+    early = [] if config.patience is None else [EarlyStopping(config.patience)]
+    with torch.random.fork_rng(devices=[]), _quiet():
+        _run(training, module, [*checkpoints, EpochLog(run), *early, Limits(), *callbacks, interruption])
+    for checkpointer in checkpoints:
+        checkpointer.save(module)
+    ending = _ending(module, interruption)
+    result = Fit(_result(training, module, run), tuple(module.history), ending)
+    if run is not None and ending != "interrupted":
+        write_model(run, result.trained)
+    return result
+
+
+def _run(training: Training, module: VAEModule, callbacks: list[Callback]) -> None:
+    """Runs Lightning's loop over the steps that are left."""
+    config, hardware = module.config, detect()
+    if module.step >= module.total_steps:
+        return
+    interruption = cast(Interruption, callbacks[-1])
+    trainer = pl.Trainer(
+        accelerator=hardware.accelerator,
+        devices=1,
+        precision="bf16-mixed" if choose_precision(config.precision, hardware) == "bfloat16" else "32-true",
+        max_epochs=-1,
+        max_steps=-1,
+        callbacks=callbacks,
+        gradient_clip_val=config.gradient_clip,
+        num_sanity_val_steps=0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    batches = TrainingLoader(training.dataset, training.train, config.batch_size, config.seed, lambda: module.step)
+    held_out = ValidationLoader(training.dataset, training.validation, 2 * config.batch_size)
+    try:
+        trainer.fit(module, batches, held_out if len(training.validation) else None)
+    finally:
+        interruption.restore()
+
+
+def _ending(module: VAEModule, interruption: Interruption) -> Ending:
+    if module.step >= module.total_steps:
+        return "finished"
+    if interruption.requested:
+        return "interrupted"
+    minutes = module.config.max_minutes
+    return "time" if minutes is not None and module.seconds >= 60 * minutes else "early"
+
+
+def _result(training: Training, module: VAEModule, run: RunFolder | None) -> TrainedModel:
+    """Takes the weights that are kept: the best where they were tracked, else the averaged ones."""
+    model = training.model.cpu()
+    model.load_state_dict(module.best_weights or module.averaged.state_dict())
+    model.requires_grad_(False)
+    return replace(training.trained, model=model.eval(), path=run.path if run else None)
+
+
+def _require_fit(model: LatentModel, preprocessing: Preprocessing) -> None:
+    """Refuses likelihoods that do not fit the data: densities of other data would look plausible and mean nothing."""
+    binarised = preprocessing.kind == "image" and preprocessing.binarize != "none"
+    if model.likelihood.binary and not binarised:
+        raise OptionError(
+            "The likelihood 'bernoulli' is for binarised pictures; set data.binarize=dynamic, or take "
+            "'discretised-gaussian' for grey levels and 'gaussian' for vectors."
+        )
+    if model.likelihood.grid and binarised:
+        raise OptionError("Binarised pictures need the likelihood 'bernoulli'; or set data.binarize=none.")
+
+
+def check_resumable(run: RunFolder, config: Config, record: DataRecord) -> None:
+    """Checks that a run can be gone on with: same data, same configuration.
+
+    Raises:
+        RunError: no checkpoint, or other data.
+    """
+    if not run.last_checkpoint.exists():
+        raise RunError(f"{run.path} has no checkpoint to resume from; train without --resume into another folder.")
+
+
+def batch_of(dataset: Dataset, trained: TrainedModel, rows: Indices) -> Batch:
+    """Fetches a batch that is ready for the model."""
+    return prepare(dataset.batch(rows), trained.preprocessing)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silences Lightning's log and the hints that do not apply to in-memory batches."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning.*")
+            yield
+    finally:
+        logger.setLevel(level)

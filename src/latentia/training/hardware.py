@@ -1,0 +1,89 @@
+"""What this machine can do, and the choices that follow from it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import psutil
+import torch
+
+Precision = Literal["float32", "bfloat16"]
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What matters for training.
+
+    Attributes:
+        cpu: name of the processor.
+        cores: cores that this process may use.
+        memory_bytes: memory of the machine.
+        bfloat16: whether bfloat16 is fast here; a CPU without instructions for it is slower than with float32.
+        amx: whether the CPU has matrix tiles.
+        gpu: name of the GPU, None without one.
+    """
+
+    cpu: str
+    cores: int
+    memory_bytes: int
+    bfloat16: bool
+    amx: bool
+    gpu: str | None
+
+    @property
+    def accelerator(self) -> str:
+        """Name of Lightning's accelerator."""
+        return "gpu" if self.gpu else "cpu"
+
+
+def detect() -> Hardware:
+    """Looks at the machine.
+
+    Example:
+        >>> detect().cores >= 1
+        True
+    """
+    name, flags = _cpu()
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    amx = "amx_bf16" in flags
+    native = torch.cuda.is_bf16_supported() if gpu else amx or bool(flags & {"avx512_bf16", "bf16"})
+    return Hardware(name, available_cores(), psutil.virtual_memory().total, native, amx, gpu)
+
+
+def available_cores() -> int:
+    """Returns how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def choose_precision(wanted: Literal["auto", "float32", "bfloat16"], hardware: Hardware) -> Precision:
+    """Chooses the precision of matrix products: bfloat16 only where the hardware does it natively."""
+    if wanted != "auto":
+        return wanted
+    return "bfloat16" if hardware.bfloat16 else "float32"
+
+
+def configure_cpu() -> None:
+    """Makes PyTorch fast on CPUs; call it before the first parallel operation.
+
+    Vanishing gradients let Adam's moments decay to denormal numbers, with which CPUs are many times slower.
+    """
+    torch.set_flush_denormal(True)
+
+
+def _cpu() -> tuple[str, set[str]]:
+    """Returns the processor's name and its instruction flags, as far as the system tells."""
+    info = Path("/proc/cpuinfo")
+    if not info.exists():
+        return platform.processor() or platform.machine(), set()
+    name, flags = platform.machine(), set[str]()
+    for line in info.read_text().splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == "model name":
+            name = value.strip()
+        if key.strip() in ("flags", "Features"):
+            flags |= set(value.split())
+    return name, flags

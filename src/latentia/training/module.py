@@ -1,0 +1,244 @@
+"""The Lightning module: one step from a batch to a loss, with noise that is a function of (seed, step)."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
+
+from latentia.config import TrainingConfig
+from latentia.core import Batch, Terms
+from latentia.data import Preprocessing
+from latentia.errors import RunError, TrainingError
+from latentia.models import LatentModel
+from latentia.objectives import Objective
+from latentia.training.schedule import learning_rate_factor, training_progress
+
+TRAIN, VALIDATE = 0, 1
+
+
+def seed_noise(seed: int, stream: int, step: int) -> None:
+    """Seeds torch so that all noise of a step is a function of seed, stream and step."""
+    torch.manual_seed(int(np.random.SeedSequence([seed, stream, step]).generate_state(1, np.uint64)[0] >> 1))
+
+
+def prepare(batch: Batch, preprocessing: Preprocessing) -> Batch:
+    """Does what preprocessing leaves to each use of a batch: binarisation, with torch's current noise."""
+    if preprocessing.kind == "image" and preprocessing.binarize != "none":
+        return replace(batch, x=preprocessing.binarise(batch.x))
+    return batch
+
+
+@dataclass
+class Means:
+    """Sums of per-example terms, to be read as means."""
+
+    count: int = 0
+    distortion: float = 0.0
+    rate: float = 0.0
+    loss: float = 0.0
+
+    def add(self, terms: Terms) -> None:
+        """Adds the terms of a batch."""
+        sums = torch.stack([terms.distortion.sum(), terms.rate.sum(), terms.loss.sum()]).tolist()
+        self.count += terms.loss.shape[0]
+        self.distortion += sums[0]
+        self.rate += sums[1]
+        self.loss += sums[2]
+
+    def read(self) -> dict[str, float]:
+        """Returns the means in nats; empty where nothing was added."""
+        if not self.count:
+            return {}
+        distortion, rate = self.distortion / self.count, self.rate / self.count
+        return {"loss": self.loss / self.count, "distortion": distortion, "rate": rate, "elbo": -(distortion + rate)}
+
+
+def _moving_average(decay: float) -> Callable[[Any, Any, Any], None]:
+    """Returns the update of a moving average that follows faster at first, so that the start is forgotten."""
+
+    @torch.no_grad()
+    def update(averages: Any, currents: Any, count: Tensor | int) -> None:
+        n = int(count)
+        weight = 1.0 - min(decay, (1 + n) / (10 + n))
+        torch._foreach_lerp_(list(averages), list(currents), weight)  # pyright: ignore[reportPrivateUsage]
+
+    return update
+
+
+class VAEModule(pl.LightningModule):
+    """Trains a model by an objective.
+
+    Args:
+        model: what is trained.
+        objective: what its loss is.
+        preprocessing: what is left to do to a batch.
+        config: optimiser, schedule, seed.
+        steps_per_epoch: batches in one pass over the data.
+        name_of: names an example, for messages.
+    """
+
+    def __init__(
+        self,
+        model: LatentModel,
+        objective: Objective,
+        preprocessing: Preprocessing,
+        config: TrainingConfig,
+        steps_per_epoch: int,
+        name_of: Callable[[int], str] = str,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.objective = objective
+        self.preprocessing = preprocessing
+        self.config = config
+        self.name_of = name_of
+        self._optimizer_state: dict[str, Any] | None = None
+        self.steps_per_epoch = steps_per_epoch
+        self.first_step = 0
+        self.seconds_before = 0.0
+        self._started = time.monotonic()
+        self.average = AveragedModel(model, multi_avg_fn=_moving_average(config.weight_average), use_buffers=True)
+        self.history: list[dict[str, float]] = []
+        self.best_loss = math.inf
+        self.best_weights: dict[str, Tensor] | None = None
+        self.train_means = Means()
+        self.validation_means = Means()
+        self.validation_latents: list[Tensor] = []
+
+    @property
+    def step(self) -> int:
+        """Optimisation steps done, those before a resume included."""
+        return self.first_step + self.global_step
+
+    @property
+    def epoch(self) -> int:
+        """Passes over the data begun and ended."""
+        return self.step // self.steps_per_epoch
+
+    @property
+    def seconds(self) -> float:
+        """Time spent training, that before a resume included."""
+        return self.seconds_before + time.monotonic() - self._started
+
+    @property
+    def total_steps(self) -> int:
+        """Steps after which the training is over."""
+        return self.config.epochs * self.steps_per_epoch
+
+    @property
+    def progress(self) -> float:
+        """How much of the training is done, in [0, 1]."""
+        minutes = self.config.max_minutes
+        return training_progress(self.step, self.total_steps, self.seconds, minutes and 60 * minutes)
+
+    @property
+    def averaged(self) -> LatentModel:
+        """The model with averaged weights: the one that is validated and kept."""
+        return cast(LatentModel, self.average.module) if self.config.weight_average else self.model
+
+    def training_state(self) -> dict[str, Any]:
+        """Returns everything that the rest of the training depends on."""
+        return {
+            "step": self.step,
+            "seconds": self.seconds,
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": cast(torch.optim.Optimizer, self.optimizers(use_pl_optimizer=False)).state_dict(),
+            "means": dict(vars(self.train_means)),
+            "history": list(self.history),
+            "best_loss": self.best_loss if self.best_weights is not None else None,
+            "best_weights": self.best_weights,
+        }
+
+    def load_training_state(self, state: dict[str, Any]) -> None:
+        """Takes up a training where `training_state` was read; call it before fitting.
+
+        Raises:
+            RunError: the state is of another model.
+        """
+        try:
+            self.model.load_state_dict(state["model"])
+            self.average.load_state_dict(state["average"])
+            self._optimizer_state = state["optimizer"]
+            self.first_step, self.seconds_before = int(state["step"]), float(state["seconds"])
+            self.train_means = Means(**state["means"])
+            self.history = list(state["history"])
+            self.best_weights = state["best_weights"]
+            self.best_loss = math.inf if self.best_weights is None else float(state["best_loss"])
+        except (KeyError, RuntimeError, TypeError) as error:
+            raise RunError("The checkpoint does not fit the model that config.json describes.") from error
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        # Weight decay is for weights; biases, scales and prior parameters are left alone.
+        decayed = [p for p in self.model.parameters() if p.dim() >= 2]
+        plain = [p for p in self.model.parameters() if p.dim() < 2]
+        groups: list[dict[str, Any]] = [
+            {"params": decayed, "weight_decay": self.config.weight_decay},
+            {"params": plain, "weight_decay": 0.0},
+        ]
+        optimizer = torch.optim.AdamW(groups, lr=self.config.learning_rate, betas=(0.9, 0.99), fused=True)
+        if self._optimizer_state is not None:
+            optimizer.load_state_dict(self._optimizer_state)
+        return optimizer
+
+    def on_train_start(self) -> None:
+        self._started = time.monotonic()
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:  # noqa: ARG002
+        return batch.to(device)
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
+        factor = learning_rate_factor(self.step, self.progress, self.config.warmup_steps)
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] = self.config.learning_rate * factor
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002
+        step = self.step
+        seed_noise(self.config.seed, TRAIN, step)
+        terms = self.terms(self.model, prepare(batch, self.preprocessing), step)
+        self._require_finite(terms, batch, step)
+        self.train_means.add(terms)
+        return terms.loss.mean()
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        super().optimizer_step(*args, **kwargs)
+        if self.config.weight_average:
+            self.average.update_parameters(self.model)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        seed_noise(self.config.seed, VALIDATE, batch_idx)
+        prepared = prepare(batch, self.preprocessing)
+        self.validation_means.add(self.terms(self.averaged, prepared, None))
+        self.validation_latents.append(self.averaged.posterior_of(prepared).mean.float().cpu())
+
+    def terms(self, model: LatentModel, batch: Batch, step: int | None) -> Terms:
+        """Returns the objective's terms of a prepared batch."""
+        return self.objective(model.infer(batch, self.objective.n_samples), batch, step)
+
+    def on_validation_epoch_start(self) -> None:
+        self.validation_means = Means()
+        self.validation_latents = []
+
+    def _require_finite(self, terms: Terms, batch: Batch, step: int) -> None:
+        """Stops the training when a term is not finite, and says where it came from."""
+        if bool(torch.isfinite(terms.loss).all()):
+            return
+        term = "distortion" if not bool(torch.isfinite(terms.distortion).all()) else "rate"
+        bad = (~torch.isfinite(terms.loss)).nonzero()[:, 0].tolist()
+        positions = batch.index.tolist() if batch.index is not None else list(range(len(batch)))
+        names = ", ".join(self.name_of(positions[i]) for i in bad[:3])
+        more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
+        raise TrainingError(
+            f"At step {step} the {term} is no longer a finite number, for {names}{more}. "
+            "The last good checkpoint stays. Try a smaller training.learning_rate or training.gradient_clip, "
+            "or look at these files."
+        )

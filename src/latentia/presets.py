@@ -42,7 +42,7 @@ def register_preset(preset: Preset) -> Preset:
     return preset
 
 
-def _mnist(shape: Shape) -> Settings:  # noqa: ARG001
+def _mnist(shape: Shape) -> Settings:
     return {
         "model": {
             "latent_dim": 40,

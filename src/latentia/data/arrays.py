@@ -87,7 +87,7 @@ class ArraySource:
         preprocessing: Preprocessing,
         split: str | None = None,
         *,
-        skip_bad: bool = False,  # noqa: ARG002 - arrays have no files to skip
+        skip_bad: bool = False,  # arrays have no files to skip
         progress: Progress | None = None,
     ) -> Dataset:
         """Preprocesses the arrays; see `Source.load`."""

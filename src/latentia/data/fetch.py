@@ -78,7 +78,7 @@ def _download(file: RemoteFile, set_name: str) -> Path:
     import pooch  # pyright: ignore[reportMissingTypeStubs]
 
     pooch.get_logger().setLevel(logging.WARNING)  # it would print a hash and an advice about it
-    retrieve: Any = pooch.retrieve  # pyright: ignore[reportUnknownMemberType]
+    retrieve: Any = pooch.retrieve  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
     reason = ""
     for url in file.urls:
         try:

@@ -10,6 +10,7 @@ import threading
 import warnings
 import zlib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,7 +23,7 @@ from latentia.errors import DataError, FileError
 
 # Raster formats that Pillow decodes itself; EPS and the like would start other programs.
 FORMATS = (
-    *("PNG", "JPEG", "MPO", "JPEG2000", "WEBP", "AVIF", "GIF", "BMP", "DIB"),
+    *("PNG", "JPEG", "JPEG2000", "WEBP", "AVIF", "GIF", "BMP", "DIB"),
     *("TIFF", "PPM", "TGA", "PCX", "ICO", "SGI"),
 )
 EXTENSIONS = frozenset(
@@ -166,11 +167,18 @@ def grid(pictures: NDArray[np.uint8], columns: int | None = None, gap: int = 2) 
     return sheet
 
 
+@cache
+def _formats() -> tuple[str, ...]:
+    """Returns those formats that this build of Pillow can open."""
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
 def _open(stream: BinaryIO, name: str) -> Image.Image:
     try:
         with _opening, warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            return Image.open(stream, formats=FORMATS)
+            return Image.open(stream, formats=_formats())
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DataError(
             f"{name} claims more than {Image.MAX_IMAGE_PIXELS or 0:,} pixels and may be a decompression bomb: scale it "

@@ -89,7 +89,7 @@ class Digits:
     )
     version = "1"
 
-    def read(self, split: str, mirror: Path | None) -> Arrays:  # noqa: ARG002 - part of scikit-learn
+    def read(self, split: str, mirror: Path | None) -> Arrays:  # part of scikit-learn
         """Returns the arrays of a split."""
         from sklearn.datasets import load_digits  # pyright: ignore[reportMissingTypeStubs]
 

@@ -159,7 +159,7 @@ class Interruption(Callback):
         if threading.current_thread() is not threading.main_thread():
             return  # only the main thread may set signal handlers
 
-        def stop(number: int, frame: Any) -> None:  # noqa: ARG001
+        def stop(number: int, frame: Any) -> None:
             if self.requested:
                 raise KeyboardInterrupt
             self.requested = True

@@ -16,7 +16,7 @@ from lightning.pytorch.callbacks import Callback
 from latentia.config import Config
 from latentia.core import Batch
 from latentia.data import Dataset, Indices, Preprocessing, holdout, require_trainable
-from latentia.errors import OptionError, RunError
+from latentia.errors import OptionError
 from latentia.files import make_folder
 from latentia.models import LatentModel, build_model, build_objective
 from latentia.objectives import Objective
@@ -228,16 +228,6 @@ def _require_fit(model: LatentModel, preprocessing: Preprocessing) -> None:
         )
     if model.likelihood.grid and binarised:
         raise OptionError("Binarised pictures need the likelihood 'bernoulli'; or set data.binarize=none.")
-
-
-def check_resumable(run: RunFolder, config: Config, record: DataRecord) -> None:
-    """Checks that a run can be gone on with: same data, same configuration.
-
-    Raises:
-        RunError: no checkpoint, or other data.
-    """
-    if not run.last_checkpoint.exists():
-        raise RunError(f"{run.path} has no checkpoint to resume from; train without --resume into another folder.")
 
 
 def batch_of(dataset: Dataset, trained: TrainedModel, rows: Indices) -> Batch:

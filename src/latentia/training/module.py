@@ -193,15 +193,15 @@ class VAEModule(pl.LightningModule):
     def on_train_start(self) -> None:
         self._started = time.monotonic()
 
-    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:  # noqa: ARG002
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         return batch.to(device)
 
-    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         factor = learning_rate_factor(self.step, self.progress, self.config.warmup_steps)
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = self.config.learning_rate * factor
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         step = self.step
         seed_noise(self.config.seed, TRAIN, step)
         terms = self.terms(self.model, prepare(batch, self.preprocessing), step)

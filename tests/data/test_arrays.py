@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+
+from latentia.config import DataConfig
+from latentia.data import ImagePreprocessing, choose_preprocessing, open_source
+from latentia.errors import DataError, OptionError
+
+
+def images(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+def load(path):
+    source = open_source(path)
+    return source.load(choose_preprocessing(source, DataConfig()))
+
+
+@pytest.mark.parametrize("shape", [(5, 12, 8), (5, 12, 8, 1), (5, 12, 8, 3)])
+def test_images_come_through_exactly(tmp_path, shape):
+    x = images(*shape)
+    np.save(tmp_path / "a.npy", x)
+    np.savez(tmp_path / "a.npz", anything=x)
+    for name in ("a.npy", "a.npz"):
+        dataset = load(tmp_path / name)
+        np.testing.assert_array_equal(np.asarray(dataset.x).reshape(shape), x)
+        assert dataset.labels == {}
+
+
+@pytest.mark.parametrize("y", [[2, -1, 7], ["b", "", "c"], [2.0, np.nan, 7.0], np.array([b"2", b"", b"7"])])
+def test_labels_beside_the_images(tmp_path, y):
+    np.savez(tmp_path / "a.npz", images=images(3, 8, 8), extra=np.zeros(3), labels=np.array(y))
+    assert load(tmp_path / "a.npz").labels["label"].tolist() == [0, -1, 1]
+
+
+def test_colour_is_seen_in_the_pixels(tmp_path):
+    np.save(tmp_path / "grey.npy", np.repeat(images(4, 8, 8, 1), 3, -1))
+    assert choose_preprocessing(open_source(tmp_path / "grey.npy"), DataConfig()).event_shape == (1, 8, 8)
+    np.save(tmp_path / "colour.npy", images(4, 8, 8, 3) / 255.0)
+    assert choose_preprocessing(open_source(tmp_path / "colour.npy"), DataConfig()).event_shape == (3, 8, 8)
+
+
+def test_vectors_are_standardised(tmp_path):
+    x = np.random.default_rng(0).normal(3.0, 5.0, (200, 4))
+    np.save(tmp_path / "a.npy", x)
+    source = open_source(tmp_path / "a.npy")
+    assert source.kind == "vector"
+    form = choose_preprocessing(source, DataConfig())
+    dataset = source.load(form)
+    assert dataset.batch([0, 1]).x.shape == (2, 4)
+    np.testing.assert_allclose(form.invert(dataset.x[np.arange(200)]), x, atol=1e-5)
+    with pytest.raises(OptionError, match="holds vectors, but the model takes images"):
+        source.load(ImagePreprocessing(height=8, width=8, channels=1))
+
+
+def test_pickles_are_refused_and_not_run(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "sprung"), "w"))
+
+    np.save(tmp_path / "a.npy", np.array([Trap()], dtype=object), allow_pickle=True)
+    np.savez(tmp_path / "a.npz", x=np.array([Trap()], dtype=object))
+    (tmp_path / "b.npy").write_bytes(pickle.dumps(Trap()))
+    for name in ("a.npy", "a.npz", "b.npy"):
+        with pytest.raises(DataError, match="pickle"):
+            open_source(tmp_path / name)
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_damaged_and_wrong_arrays_are_explained(tmp_path):
+    np.save(tmp_path / "a.npy", images(3, 8, 8))
+    np.savez(tmp_path / "a.npz", x=images(3, 8, 8))
+    for name in ("a.npy", "a.npz"):
+        path = tmp_path / name
+        path.write_bytes(path.read_bytes()[:-60])
+        with pytest.raises(DataError, match="damaged"):
+            open_source(path)
+    (tmp_path / "a.npy").write_bytes(b"")
+    with pytest.raises(DataError, match="damaged"):
+        open_source(tmp_path / "a.npy")
+    np.savez(tmp_path / "a.npz", one=images(3, 8, 8), two=images(3, 8, 8))
+    with pytest.raises(DataError, match="found: one, two"):
+        open_source(tmp_path / "a.npz")
+    np.savez(tmp_path / "a.npz", x=images(3, 8, 8), y=np.zeros(2))
+    with pytest.raises(DataError, match="labels"):
+        open_source(tmp_path / "a.npz")
+    np.save(tmp_path / "a.npy", np.zeros(3))
+    with pytest.raises(DataError, match="shape"):
+        open_source(tmp_path / "a.npy")
+
+
+def test_fingerprint_follows_the_content(tmp_path):
+    np.save(tmp_path / "a.npy", images(3, 8, 8))
+    before = open_source(tmp_path / "a.npy").fingerprint()
+    np.save(tmp_path / "b.npy", images(3, 8, 8))
+    assert open_source(tmp_path / "b.npy").fingerprint() == before
+    np.save(tmp_path / "a.npy", 255 - images(3, 8, 8))
+    assert open_source(tmp_path / "a.npy").fingerprint() != before

@@ -1,0 +1,1 @@
+"""Benchmarks: `python -m benchmarks.NAME [--quick] [--seed S] [--data DIR] [--fresh]`."""

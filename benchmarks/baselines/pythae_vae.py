@@ -1,0 +1,183 @@
+"""Pythae 0.1.2's MNIST ConvVAE, trained by its own trainer with its own settings.
+
+Settings: `examples/scripts/configs/mnist/base_training_config.json` of its repository
+(clementchadebec/benchmark_VAE): Adam, learning rate 1e-3, batch 100; latent_dim 16 as in its `binary_mnist`
+VAE configuration, from which the Bernoulli likelihood (`reconstruction_loss: bce`) comes too. Its loss is the
+mean over the batch of summed binary cross-entropy plus the closed-form KL, so in nats per image.
+
+Pythae knows no dynamic binarisation: its loader is handed a data set that draws the binary picture at every
+visit. Nothing else of its training is touched; progress bars and log lines are silenced.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import tempfile
+import time
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+from torch.utils.data import Dataset
+
+from benchmarks.mnist import binarised
+from latentia.core import Batch, Inference, LatentGroup, Likelihood
+from latentia.distributions import Bernoulli, StandardNormal
+from latentia.distributions.base import diagonal_normal
+from latentia.models import LatentModel
+
+with contextlib.redirect_stderr(io.StringIO()):
+    from pythae.data.datasets import DatasetOutput
+    from pythae.models import VAE, VAEConfig
+    from pythae.models.nn.benchmarks.mnist import Decoder_Conv_AE_MNIST, Encoder_Conv_VAE_MNIST
+    from pythae.trainers import BaseTrainer, BaseTrainerConfig
+    from pythae.trainers.training_callbacks import TrainingCallback
+
+LATENT_DIM = 16
+LEARNING_RATE = 1e-3
+BATCH_SIZE = 100
+
+
+class PythaeVAE(LatentModel):
+    """Pythae's VAE seen as one of ours, so that the same code evaluates both.
+
+    Its decoder ends in a sigmoid; the logits before it are read instead, so that no probability is rounded
+    to 0 or 1 and no logarithm clamped.
+    """
+
+    def __init__(self, vae: VAE) -> None:
+        super().__init__()
+        self.vae = vae
+        self.prior = StandardNormal(LATENT_DIM)
+        self.likelihood = Bernoulli()
+
+    def posterior_of(self, batch: Batch) -> Distribution:
+        output = self.vae.encoder(batch.x)
+        return diagonal_normal(output.embedding, (0.5 * output.log_covariance).exp())
+
+    def infer(self, batch: Batch, n_samples: int = 1) -> Inference:
+        posterior = self.posterior_of(batch)
+        z = posterior.rsample((n_samples,))
+        return Inference((LatentGroup("z", posterior, self.prior(), z),), self.decode(z))
+
+    def decode(self, z: Tensor) -> Likelihood:
+        hidden, *convolutions = self.vae.decoder.layers
+        x = hidden(z.flatten(0, 1)).reshape(-1, 1024, 4, 4)
+        for block in convolutions[:-1]:
+            x = block(x)
+        logits = convolutions[-1][0](x)
+        return self.likelihood(logits.unflatten(0, z.shape[:2]))
+
+
+class BinarisedAtEachVisit(Dataset):
+    """Pictures whose binary version is drawn anew whenever one is fetched."""
+
+    def __init__(self, pixels: Tensor) -> None:
+        self.pixels = pixels
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def __getitem__(self, index: int) -> Any:
+        return DatasetOutput(data=binarised(self.pixels[index]))
+
+
+class _Stop(Exception):  # noqa: N818
+    """Ends Pythae's training, which can be limited by epochs only."""
+
+
+@dataclass
+class _Clock(TrainingCallback):
+    """Stops after a time or a number of steps, and notes times and weights on the way; its own time is off."""
+
+    model: VAE
+    seconds: float = float("inf")
+    steps: int | None = None
+    snapshot_every: float = float("inf")
+    stamps: list[float] = field(default_factory=list)
+    snapshots: list[tuple[float, dict[str, Tensor]]] = field(default_factory=list)
+    _pause: float = 0.0
+    _start: float = 0.0
+
+    def on_train_begin(self, training_config: Any, **_: Any) -> None:
+        self._start = time.perf_counter()
+
+    def on_train_step_end(self, training_config: Any, **_: Any) -> None:
+        now = time.perf_counter()
+        elapsed = now - self._start - self._pause
+        self.stamps.append(elapsed)
+        done = elapsed >= self.seconds or (self.steps is not None and len(self.stamps) >= self.steps)
+        if done or elapsed >= self.snapshot_every * (len(self.snapshots) + 1):
+            self.snapshots.append((elapsed, deepcopy(self.model.state_dict())))
+            self._pause += time.perf_counter() - now
+        if done:
+            raise _Stop
+
+
+def build(seed: int = 0) -> VAE:
+    """Builds Pythae's ConvVAE for binary MNIST (17.2 M parameters)."""
+    torch.manual_seed(seed)
+    config = VAEConfig(input_dim=(1, 28, 28), latent_dim=LATENT_DIM, reconstruction_loss="bce")
+    return VAE(config, encoder=Encoder_Conv_VAE_MNIST(config), decoder=Decoder_Conv_AE_MNIST(config))
+
+
+def training_speed(pixels: Tensor, batch_size: int, steps: int = 10, warm_up: int = 2, seed: int = 0) -> float:
+    """Returns training images per second in steady state, in Pythae's own trainer.
+
+    Args:
+        pixels: uint8 training pictures, at least one batch.
+        batch_size: pictures a step.
+        steps: steps that count.
+        warm_up: steps before, which do not.
+        seed: of weights and order.
+    """
+    vae = build(seed)
+    clock = _Clock(vae, steps=warm_up + steps)
+    _train(vae, pixels, clock, batch_size, seed)
+    return steps * batch_size / (clock.stamps[-1] - clock.stamps[warm_up - 1])
+
+
+def train_for(
+    pixels: Tensor, seconds: float, snapshot_every: float = 60.0, batch_size: int = BATCH_SIZE, seed: int = 0
+) -> tuple[VAE, list[tuple[float, dict[str, Tensor]]]]:
+    """Trains for a time.
+
+    Returns:
+        The trained model, and its weights along the way as (seconds of training, state dictionary).
+    """
+    vae = build(seed)
+    clock = _Clock(vae, seconds=seconds, snapshot_every=snapshot_every)
+    _train(vae, pixels, clock, batch_size, seed)
+    return vae, clock.snapshots
+
+
+def _train(vae: VAE, pixels: Tensor, clock: _Clock, batch_size: int, seed: int) -> None:
+    with tempfile.TemporaryDirectory() as folder, _quiet():
+        config = BaseTrainerConfig(
+            output_dir=folder,
+            per_device_train_batch_size=batch_size,
+            learning_rate=LEARNING_RATE,
+            num_epochs=10_000,
+            no_cuda=True,
+            seed=seed,
+        )
+        trainer = BaseTrainer(vae, BinarisedAtEachVisit(pixels), training_config=config, callbacks=[clock])
+        with contextlib.suppress(_Stop):
+            trainer.train()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logging.disable(before)

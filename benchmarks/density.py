@@ -1,0 +1,69 @@
+"""The one evaluation code for the density of every system, ours and peers': bounds in nats per example.
+
+Any system takes part as a `latentia.models.LatentModel`, so distortion, rate and importance weights are
+computed by the same lines for all.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from latentia.core import Batch
+from latentia.models import LatentModel
+from latentia.objectives import Elbo, log_weights
+
+EVALUATION_SEED = 1
+
+
+def elbo(model: LatentModel, x: Tensor, batch_size: int = 500) -> tuple[float, float]:
+    """Returns mean distortion and rate, nats per example; the ELBO is minus their sum.
+
+    One draw from the posterior for each example, from a fixed seed.
+
+    Args:
+        model: any system.
+        x: examples, shape (N, C, H, W).
+        batch_size: examples at a time.
+    """
+    distortion = rate = 0.0
+    with _evaluating(model):
+        for part in x.split(batch_size):
+            batch = Batch(part.contiguous(memory_format=torch.channels_last))
+            terms = Elbo()(model.infer(batch), batch)
+            distortion += terms.distortion.double().sum().item()
+            rate += terms.rate.double().sum().item()
+    return distortion / len(x), rate / len(x)
+
+
+def importance_nll(model: LatentModel, x: Tensor, n_samples: int = 128, batch_size: int = 20) -> float:
+    """Returns the negative importance-weighted bound with `n_samples` draws (IWAE), nats per example."""
+    total = 0.0
+    with _evaluating(model):
+        for part in x.split(batch_size):
+            batch = Batch(part.contiguous(memory_format=torch.channels_last))
+            weights = log_weights(model.infer(batch, n_samples), batch)
+            total += (torch.logsumexp(weights.double(), dim=0) - math.log(n_samples)).sum().item()
+    return -total / len(x)
+
+
+class _evaluating:  # noqa: N801  (reads as a word in `with`)
+    """Evaluation mode, no gradients, a fixed seed; everything as it was afterwards."""
+
+    def __init__(self, model: LatentModel) -> None:
+        self.model = model
+
+    def __enter__(self) -> None:
+        self._training = self.model.training
+        self._random = torch.get_rng_state()
+        self._grad = torch.inference_mode()
+        self._grad.__enter__()
+        self.model.eval()
+        torch.manual_seed(EVALUATION_SEED)
+
+    def __exit__(self, *error: object) -> None:
+        self.model.train(self._training)
+        torch.set_rng_state(self._random)
+        self._grad.__exit__(*error)

@@ -1,0 +1,77 @@
+"""Makes docs/benchmarks.md from benchmarks/results/*.json: `python -m benchmarks.docs`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks.harness import REPOSITORY, RESULTS
+
+PAGE = REPOSITORY / "docs" / "benchmarks.md"
+HEAD = """# Benchmarks
+
+Generated from `benchmarks/results/*.json` by `python -m benchmarks.docs`; do not edit. Each figure was measured on
+the machine named beside it, peers and ours in the same run. Run one with `python -m benchmarks.NAME`.
+"""
+
+
+def page(documents: Iterable[Mapping[str, Any]]) -> str:
+    """Returns the page for some result documents."""
+    return "\n".join([HEAD, *(section(document) for document in documents)])
+
+
+def section(document: Mapping[str, Any]) -> str:
+    """Returns the section of one benchmark."""
+    machine = document["machine"]
+    lines = [
+        f"## {document['name']}",
+        "",
+        document["protocol"],
+        "",
+        f"*{document['date']}, commit `{document['commit']}`; {machine['cpu']}, {machine['cores']} cores, "
+        f"torch {machine['torch']}, load before the run {machine['load']}.*",
+        "",
+        "| claim | level | ours | anchor | holds | anchor from |",
+        "|---|---|---|---|---|---|",
+        *(_claim(claim) for claim in document["claims"]),
+        "",
+        "| system | metric | setting | value | spread | unit |",
+        "|---|---|---|---|---|---|",
+        *(_row(row) for row in document["rows"]),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def result_documents(folder: Path = RESULTS) -> list[dict[str, Any]]:
+    """Reads all full results, in the order of their names; quick ones are left out."""
+    paths = sorted(path for path in folder.glob("*.json") if not path.name.endswith(".quick.json"))
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+
+
+def _claim(claim: Mapping[str, Any]) -> str:
+    ours, anchor = _number(claim["ours"]), _number(claim["anchor"])
+    holds = "yes" if claim["holds"] else "**no**"
+    return f"| {claim['claim']} | {claim['level']} | {ours} | {anchor} | {holds} | {claim['anchor_source']} |"
+
+
+def _row(row: Mapping[str, Any]) -> str:
+    cells = (row["system"], row["metric"], row.get("setting", ""), _number(row["value"]), _number(row["spread"]))
+    return f"| {' | '.join(cells)} | {row['unit']} |"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
+
+
+def main() -> None:
+    """Writes the page."""
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text(page(result_documents()), encoding="utf-8")
+    print(f"Wrote {PAGE.relative_to(REPOSITORY)}.")
+
+
+if __name__ == "__main__":
+    main()

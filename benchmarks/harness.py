@@ -1,0 +1,265 @@
+"""What benchmarks have in common: options, the result file, claims, the table.
+
+A benchmark is a script that asks `Results.measure` for rows. A finished row is in the file at once and is
+not measured again, so a long benchmark may be stopped and gone on with at any time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import platform
+import subprocess
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+RESULTS = REPOSITORY / "benchmarks" / "results"
+
+Level = Literal["floor", "goal"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a person asked a benchmark for."""
+
+    quick: bool = False
+    seed: int = 0
+    data: Path | None = None
+    fresh: bool = False
+
+
+class Key(NamedTuple):
+    """What tells one row from another."""
+
+    system: str
+    metric: str
+    setting: str = ""
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured figure.
+
+    Attributes:
+        spread: standard deviation over `values`, or over seeds; None for a single measurement.
+        values: the single measurements behind `value`, where there are several.
+        details: further facts worth keeping.
+    """
+
+    key: Key
+    value: float
+    unit: str
+    n_seeds: int = 1
+    spread: float | None = None
+    values: Sequence[float] = ()
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        row: dict[str, Any] = {**self.key._asdict(), **asdict(self)}
+        del row["key"]
+        return row
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A floor or a goal, and whether what was measured keeps it."""
+
+    claim: str
+    level: Level
+    ours: float | None
+    anchor: float | None
+    anchor_source: str
+    holds: bool
+
+
+def floor_and_goal(
+    claim: str,
+    ours: float | None,
+    *,
+    floor: float | None,
+    goal: float | None,
+    source: str,
+    higher_is_better: bool,
+) -> list[Claim]:
+    """Makes the claims of one line of an issue's table.
+
+    Args:
+        claim: what is compared, with its unit.
+        ours: what was measured; None where it was not, and then nothing holds.
+        floor: least acceptable value; None where the floor is that the value is reported.
+        goal: value to aim at; None where there is none beyond the floor.
+        source: where the anchor comes from.
+        higher_is_better: direction.
+
+    Example:
+        >>> [c.holds for c in floor_and_goal("x", 13.0, floor=12, goal=25, source="", higher_is_better=True)]
+        [True, False]
+    """
+
+    def holds(anchor: float | None) -> bool:
+        if ours is None or not math.isfinite(ours):
+            return False
+        return anchor is None or (ours >= anchor if higher_is_better else ours <= anchor)
+
+    claims = [Claim(claim if floor is not None else f"{claim} (reported)", "floor", ours, floor, source, holds(floor))]
+    if goal is not None:
+        claims.append(Claim(claim, "goal", ours, goal, source, holds(goal)))
+    return claims
+
+
+class Results:
+    """The result file of one benchmark.
+
+    Args:
+        name: of the benchmark; full runs go to `NAME.json`, quick ones to `NAME.quick.json`.
+        protocol: two or three sentences: what is measured, on what, how.
+        options: of this run.
+        folder: where result files live.
+
+    Raises:
+        SystemExit: the file holds rows of another machine or version of torch, which must not be mixed.
+    """
+
+    def __init__(self, name: str, protocol: str, options: Options, folder: Path = RESULTS) -> None:
+        self.options = options
+        self.path = folder / (f"{name}.quick.json" if options.quick else f"{name}.json")
+        self._machine = machine()
+        old = self._read() if not options.fresh else None
+        if old is not None and any(old["machine"][key] != self._machine[key] for key in ("cpu", "cores", "torch")):
+            raise SystemExit(f"{self.path} holds rows of another machine or torch; start over with --fresh.")
+        self._document: dict[str, Any] = {
+            "name": name,
+            "date": datetime.now(UTC).date().isoformat(),
+            "commit": commit(),
+            "machine": self._machine if old is None else old["machine"],
+            "protocol": protocol,
+            "rows": [] if old is None else old["rows"],
+            "claims": [] if old is None else old["claims"],
+        }
+
+    def measure(self, keys: Sequence[Key], function: Callable[[], Iterable[Row]]) -> None:
+        """Measures rows that belong together, unless all of them are there.
+
+        Args:
+            keys: what `function` measures.
+            function: yields the rows; each is written as it comes.
+
+        Raises:
+            ValueError: it did not yield what `keys` promises.
+        """
+        if all(self.find(key) is not None for key in keys):
+            return
+        load = os.getloadavg()[0]
+        found: set[Key] = set()
+        for row in function():
+            found.add(row.key)
+            self._document["rows"] = [kept for kept in self._document["rows"] if _key(kept) != row.key]
+            self._document["rows"].append({**row.as_json(), "load": round(load, 2)})
+            self._write()
+        if found != set(keys):
+            raise ValueError(f"Measured {sorted(map(str, found))}, promised {sorted(map(str, keys))}.")
+
+    def find(self, key: Key) -> dict[str, Any] | None:
+        """Returns a row, or None while it is missing."""
+        return next((row for row in self._document["rows"] if _key(row) == key), None)
+
+    def value(self, key: Key) -> float | None:
+        """Returns the value of a row, or None while it is missing."""
+        row = self.find(key)
+        return None if row is None else row["value"]
+
+    def ratio(self, numerator: Key, denominator: Key) -> float | None:
+        """Returns the ratio of two rows' values, or None while one is missing."""
+        above, below = self.value(numerator), self.value(denominator)
+        return None if above is None or not below else above / below
+
+    def finish(self, claims: Sequence[Claim]) -> None:
+        """Writes the claims and prints the table."""
+        self._document["claims"] = [asdict(claim) for claim in claims]
+        self._write()
+        show(self._document, quick=self.options.quick)
+
+    def _read(self) -> dict[str, Any] | None:
+        return json.loads(self.path.read_text(encoding="utf-8")) if self.path.exists() else None
+
+    def _write(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        part = self.path.with_suffix(f".{os.getpid()}.part")
+        try:
+            part.write_text(json.dumps(self._document, indent=1) + "\n", encoding="utf-8")
+            part.replace(self.path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def parse(description: str, arguments: Sequence[str] | None = None) -> Options:
+    """Reads the options that every benchmark takes."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--quick", action="store_true", help="check within 3 minutes that the script works; no claim")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--data", type=Path, help="folder of the data mirror (default: LATENTIA_MIRROR)")
+    parser.add_argument("--fresh", action="store_true", help="forget finished rows and start over")
+    return Options(**vars(parser.parse_args(arguments)))
+
+
+def machine() -> dict[str, Any]:
+    """Describes the machine, with its 1-minute load before the run."""
+    import torch
+
+    return {
+        "cpu": _cpu_name(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "torch": str(torch.__version__),
+        "load": round(os.getloadavg()[0], 2),
+    }
+
+
+def commit() -> str:
+    """Returns the commit of the working tree, marked where it has changes; empty outside of git."""
+    command = ["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def show(document: dict[str, Any], *, quick: bool) -> None:
+    """Prints the rows and claims of a result file."""
+    console = Console()
+    rows = Table(title=f"{document['name']}{' (quick: not a claim)' if quick else ''}")
+    for title in ("system", "metric", "setting", "value", "spread", "unit", "load"):
+        rows.add_column(title)
+    for row in document["rows"]:
+        spread = "" if row["spread"] is None else f"{row['spread']:.3g}"
+        rows.add_row(
+            row["system"], row["metric"], row["setting"], f"{row['value']:.4g}", spread, row["unit"], f"{row['load']}"
+        )
+    console.print(rows)
+    claims = Table("claim", "level", "ours", "anchor", "holds")
+    for claim in document["claims"]:
+        ours, anchor = ("-" if claim[name] is None else f"{claim[name]:.4g}" for name in ("ours", "anchor"))
+        claims.add_row(claim["claim"], claim["level"], ours, anchor, "yes" if claim["holds"] else "no")
+    console.print(claims)
+
+
+def _key(row: dict[str, Any]) -> Key:
+    return Key(row["system"], row["metric"], row["setting"], row["seed"])
+
+
+def _cpu_name() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

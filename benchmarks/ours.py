@@ -1,0 +1,186 @@
+"""Our side of every benchmark: the `latentia` command in a process of its own, and the same training in this one."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import psutil
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor
+
+from benchmarks import mnist
+from benchmarks.harness import Options
+from latentia.data import open_source
+from latentia.models import LatentModel
+from latentia.presets import resolve
+from latentia.runs import read_model
+from latentia.training.fit import Training, prepare_training
+
+SAMPLE_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A command that has ended well.
+
+    Attributes:
+        seconds: wall-clock time of the whole process.
+        peak_bytes: most memory that the process and its children held at once; shared pages count once.
+        output: its standard output.
+    """
+
+    seconds: float
+    peak_bytes: int
+    output: str
+
+
+def command(*arguments: str, environment: Mapping[str, str] | None = None) -> Finished:
+    """Runs `latentia ARGUMENTS`, waits for it and watches its memory.
+
+    Raises:
+        SystemExit: it failed; with what it said.
+    """
+    start = time.perf_counter()
+    # A file, not a pipe: progress can be long, and nobody reads a pipe while the process runs.
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as output, tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "latentia.cli.main", *arguments],
+            stdout=output,
+            stderr=errors,
+            env={**os.environ, **(environment or {})},
+        )
+        watch = _MemoryWatch(process.pid)
+        watch.start()
+        code = process.wait()
+        seconds = time.perf_counter() - start
+        watch.stop()
+        output.seek(0)
+        errors.seek(0)
+        if code:
+            raise SystemExit(f"latentia {' '.join(arguments)} ended with {code}: {errors.read()[-2000:]}")
+        return Finished(seconds, watch.peak, output.read())
+
+
+def train_mnist(run: Path, options: Options, *, minutes: float) -> Finished:
+    """Trains the MNIST preset for a time by the command; the run folder must not exist."""
+    return command(
+        *("train", "mnist", "-o", str(run), "--max-minutes", str(minutes), "--seed", str(options.seed)),
+        environment=_mirror(options),
+    )
+
+
+def evaluate_mnist(run: Path, out: Path, options: Options) -> dict[str, Any]:
+    """Evaluates on the MNIST test set by the command and returns `metrics.json`."""
+    command("evaluate", str(run), "mnist", "-o", str(out), environment=_mirror(options))
+    return json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+
+
+def model(run: Path) -> LatentModel:
+    """Loads a run's model."""
+    return read_model(run).model
+
+
+def prepare_mnist(options: Options, **training: Any) -> Training:
+    """Makes the MNIST preset ready to train in this process; `training` are settings of that section."""
+    source = open_source("mnist", mirror=mnist.mirror(options))
+    config, preprocessing = resolve(source, "mnist", {"training": {"seed": options.seed, **training}})
+    return prepare_training(source.load(preprocessing), preprocessing, config, name="mnist")
+
+
+class Stopwatch(Callback):
+    """Notes the time after each step, keeps weights along the way, and stops after a number of steps.
+
+    Times are seconds since the first step began.
+
+    Args:
+        steps: after how many to stop; None leaves that to the training.
+        snapshot_every: seconds between two kept weights.
+
+    Attributes:
+        stamps: time after each step.
+        snapshots: times, and the averaged weights as they were then.
+    """
+
+    def __init__(self, steps: int | None = None, snapshot_every: float = float("inf")) -> None:
+        self.stamps: list[float] = []
+        self.snapshots: list[tuple[float, dict[str, Tensor]]] = []
+        self._steps = steps
+        self._every = snapshot_every
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._start = time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        elapsed = time.perf_counter() - self._start
+        self.stamps.append(elapsed)
+        if elapsed >= self._every * (len(self.snapshots) + 1):
+            self.snapshots.append((elapsed, deepcopy(pl_module.averaged.state_dict())))
+        if self._steps is not None and len(self.stamps) >= self._steps:
+            trainer.should_stop = True
+
+
+def _mirror(options: Options) -> dict[str, str]:
+    folder = mnist.mirror(options)
+    return {} if folder is None else {"LATENTIA_MIRROR": str(folder)}
+
+
+class _MemoryWatch(threading.Thread):
+    """Watches the memory of a process and its children.
+
+    Sampled is the sum of their proportional set sizes, in which shared pages count once; between samples the
+    system's own high-water mark of the process counts. (`ru_maxrss` would not do: a child starts with its
+    parent's.)
+    """
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self.peak = 0
+        self._pid = pid
+        self._done = threading.Event()
+
+    def run(self) -> None:
+        while not self._done.wait(SAMPLE_SECONDS):
+            self.peak = max(self.peak, self._now())
+
+    def stop(self) -> None:
+        self._done.set()
+        self.join()
+
+    def _now(self) -> int:
+        try:
+            parent = psutil.Process(self._pid)
+            together = sum(_proportional(process) for process in (parent, *parent.children(recursive=True)))
+        except psutil.Error:
+            return 0
+        return max(together, _high_water(self._pid))
+
+
+def _proportional(process: psutil.Process) -> int:
+    try:
+        memory = process.memory_full_info()
+    except psutil.Error:
+        return 0
+    return int(getattr(memory, "pss", 0) or memory.uss)
+
+
+def _high_water(pid: int) -> int:
+    """Returns the largest resident size of a process so far, bytes; 0 where the system does not tell."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    except OSError:
+        return 0
+    return next((1024 * int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")), 0)

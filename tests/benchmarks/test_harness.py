@@ -1,0 +1,146 @@
+"""The result file: rows at once, skipped when there, claims computed from them."""
+
+import json
+
+import pytest
+
+from benchmarks import docs
+from benchmarks.harness import Key, Options, Results, Row, floor_and_goal, parse
+
+KEY = Key("ours", "speed", "batch 8", 0)
+OTHER = Key("theirs", "speed")
+
+
+def results(folder, **options):
+    return Results("trial", "How it is done.", Options(**options), folder)
+
+
+def test_options_are_those_of_the_contract(tmp_path):
+    options = parse("A benchmark.", ["--quick", "--seed", "3", "--data", str(tmp_path), "--fresh"])
+    assert options == Options(quick=True, seed=3, data=tmp_path, fresh=True)
+    assert parse("A benchmark.", []) == Options()
+
+
+def test_the_file_has_the_form_of_the_contract(tmp_path):
+    r = results(tmp_path)
+    r.measure([KEY], lambda: [Row(KEY, 2.0, "images/s", spread=0.1)])
+    r.finish(floor_and_goal("speed", r.value(KEY), floor=1, goal=3, source="a paper", higher_is_better=True))
+    document = json.loads((tmp_path / "trial.json").read_text())
+    assert set(document) == {"name", "date", "commit", "machine", "protocol", "rows", "claims"}
+    assert set(document["machine"]) == {"cpu", "cores", "torch", "load"}
+    row = document["rows"][0]
+    assert {"system", "metric", "value", "unit", "n_seeds", "spread"} <= set(row)
+    assert (row["system"], row["setting"], row["seed"], row["value"]) == ("ours", "batch 8", 0, 2.0)
+    assert [set(claim) for claim in document["claims"]] == [
+        {"claim", "level", "ours", "anchor", "anchor_source", "holds"}
+    ] * 2
+    assert [claim["holds"] for claim in document["claims"]] == [True, False]
+
+
+def test_a_finished_row_is_skipped_and_fresh_starts_over(tmp_path):
+    results(tmp_path).measure([KEY], lambda: [Row(KEY, 1.0, "s")])
+    again = results(tmp_path)
+    again.measure([KEY], lambda: pytest.fail("measured twice"))
+    assert again.value(KEY) == 1.0
+    fresh = results(tmp_path, fresh=True)
+    assert fresh.value(KEY) is None
+    fresh.measure([KEY], lambda: [Row(KEY, 5.0, "s")])
+    assert results(tmp_path).value(KEY) == 5.0
+
+
+def test_rows_of_another_seed_or_setting_are_other_rows(tmp_path):
+    r = results(tmp_path)
+    r.measure([KEY], lambda: [Row(KEY, 1.0, "s")])
+    for key in (KEY._replace(seed=1), KEY._replace(setting="batch 16")):
+        assert r.find(key) is None
+        r.measure([key], lambda key=key: [Row(key, 2.0, "s")])
+    assert r.value(KEY) == 1.0
+
+
+def test_rows_are_in_the_file_before_the_measurement_ends(tmp_path):
+    def broken():
+        yield Row(KEY, 1.0, "s")
+        raise RuntimeError("the machine went away")
+
+    with pytest.raises(RuntimeError, match="went away"):
+        results(tmp_path).measure([KEY, OTHER], broken)
+    after = results(tmp_path)
+    assert after.value(KEY) == 1.0
+    assert after.value(OTHER) is None
+
+
+def test_rows_that_belong_together_are_measured_together(tmp_path):
+    results(tmp_path).measure([KEY], lambda: [Row(KEY, 1.0, "s")])
+    r = results(tmp_path)
+    r.measure([KEY, OTHER], lambda: [Row(KEY, 3.0, "s"), Row(OTHER, 6.0, "s")])
+    assert r.ratio(OTHER, KEY) == 2.0
+    assert len(json.loads((tmp_path / "trial.json").read_text())["rows"]) == 2
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    r = results(tmp_path)
+    r.measure([KEY], lambda: [Row(KEY, 1.0, "s")])
+    before = (tmp_path / "trial.json").read_text()
+    with pytest.raises(TypeError):
+        r.measure([OTHER], lambda: [Row(OTHER, 1.0, "s", details={"unwritable": object()})])
+    assert (tmp_path / "trial.json").read_text() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["trial.json"]
+
+
+def test_a_measurement_must_keep_its_promise(tmp_path):
+    with pytest.raises(ValueError, match="promised"):
+        results(tmp_path).measure([KEY], lambda: [Row(OTHER, 1.0, "s")])
+
+
+def test_quick_runs_are_kept_apart(tmp_path):
+    results(tmp_path, quick=True).measure([KEY], lambda: [Row(KEY, 1.0, "s")])
+    assert results(tmp_path).find(KEY) is None
+    assert docs.result_documents(tmp_path) == []
+
+
+def test_rows_of_another_machine_are_refused(tmp_path):
+    results(tmp_path).measure([KEY], lambda: [Row(KEY, 1.0, "s")])
+    path = tmp_path / "trial.json"
+    document = json.loads(path.read_text())
+    document["machine"]["cpu"] = "Abacus 3000"
+    path.write_text(json.dumps(document))
+    with pytest.raises(SystemExit, match="--fresh"):
+        results(tmp_path)
+    assert results(tmp_path, fresh=True).find(KEY) is None
+
+
+@pytest.mark.parametrize(
+    ("ours", "higher", "expected"),
+    [
+        (30.0, True, [True, True]),
+        (12.0, True, [True, False]),
+        (5.0, True, [False, False]),
+        (5.0, False, [True, True]),
+        (30.0, False, [False, False]),
+        (None, True, [False, False]),
+        (float("nan"), False, [False, False]),
+    ],
+)
+def test_claims(ours, higher, expected):
+    floor, goal = (12, 25) if higher else (25, 12)
+    claims = floor_and_goal("c", ours, floor=floor, goal=goal, source="s", higher_is_better=higher)
+    assert [claim.holds for claim in claims] == expected
+    assert [claim.level for claim in claims] == ["floor", "goal"]
+
+
+def test_a_floor_to_be_reported_holds_once_measured():
+    def report(ours):
+        return floor_and_goal("share", ours, floor=None, goal=50, source="s", higher_is_better=True)
+
+    assert [claim.holds for claim in report(30.0)] == [True, False]
+    assert [claim.holds for claim in report(None)] == [False, False]
+
+
+def test_the_page_shows_claims_and_rows(tmp_path):
+    r = results(tmp_path)
+    r.measure([KEY], lambda: [Row(KEY, 2.0, "images/s", spread=0.1)])
+    r.finish(floor_and_goal("twice", r.value(KEY), floor=1, goal=3, source="a paper", higher_is_better=True))
+    text = docs.page(docs.result_documents(tmp_path))
+    assert "| twice | floor | 2 | 1 | yes | a paper |" in text
+    assert "| twice | goal | 2 | 3 | **no** | a paper |" in text
+    assert "| ours | speed | batch 8 | 2 | 0.1 | images/s |" in text

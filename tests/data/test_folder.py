@@ -63,7 +63,7 @@ def test_missing_empty_and_wrong_places(tmp_path, photos):
     with pytest.raises(DataError, match="it is empty"):
         open_source(empty)
     (empty / "notes.txt").write_text("hello")
-    with pytest.raises(DataError, match="1 file.s. of other kinds"):
+    with pytest.raises(DataError, match=r"1 file\(s\) of other kinds"):
         open_source(empty)
     with pytest.raises(DataError, match="single picture"):
         open_source(photos / "cat" / "00.png")

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
 import io
-import os
 import struct
 import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from latentia.data import grid, read_picture, write_picture
 from latentia.data.images import read_header
@@ -77,7 +75,7 @@ def test_pictures_are_written_exactly_and_tagged(tmp_path, shape):
     again = read_picture(tmp_path / "a.png")
     np.testing.assert_array_equal(np.asarray(again).reshape(shape), pixels)
     assert again.info["synthetic"] == "latentia 0 generate"
-    assert os.listdir(tmp_path) == ["a.png"]
+    assert [file.name for file in tmp_path.iterdir()] == ["a.png"]
 
 
 def test_failed_writing_leaves_the_old_file(tmp_path):

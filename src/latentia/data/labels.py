@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -140,7 +141,7 @@ def _natural(name: str) -> tuple[int, int, str]:
 def _read_rows(path: Path) -> list[list[str]]:
     try:
         text = read_bytes(path).decode("utf-8-sig")
-        return list(csv.reader(text.splitlines(), strict=True))
+        return list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not a CSV file in UTF-8.") from error
     except csv.Error as error:

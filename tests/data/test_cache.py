@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import copy
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from latentia.config import DataConfig
+from latentia.data import (
+    ImagePreprocessing,
+    RowFile,
+    cache_folder,
+    choose_preprocessing,
+    clear_cache,
+    holdout,
+    open_source,
+)
+from latentia.errors import FileError
+
+FORM = ImagePreprocessing(height=8, width=8, channels=3)
+
+
+@pytest.fixture
+def little_memory(monkeypatch):
+    monkeypatch.setattr("latentia.data.cache.IN_MEMORY_BYTES", 1000)
+
+
+def load(folder, form=FORM):
+    """Loads a folder and counts the files that were decoded for it."""
+    decoded: list[int] = []
+    dataset = open_source(folder).load(form, skip_bad=True, progress=lambda done, n: decoded.append(done))
+    return dataset, max(decoded, default=0)
+
+
+def test_large_folders_are_decoded_once(photos, noise, monkeypatch):
+    (photos / "cat" / "bad.png").write_bytes(b"")
+    see_through = noise(70).convert("RGBA")
+    see_through.putalpha(0)
+    see_through.save(photos / "dog" / "zz.png")
+    small, decoded = load(photos)
+    assert decoded == 14
+    monkeypatch.setattr("latentia.data.cache.IN_MEMORY_BYTES", 1000)
+    first, decoded = load(photos)
+    assert decoded == 14
+    second, decoded = load(photos)
+    assert decoded == 0
+    for other in (first, second):
+        assert isinstance(other.x, RowFile)
+        assert isinstance(other.observed, RowFile)
+        assert other.x.shape == (13, 8, 8, 3)
+        assert (other.file_names, other.problems) == (small.file_names, small.problems)
+        assert other.labels["label"].tolist() == small.labels["label"].tolist()
+        some = np.array([12, 0, 12, 5])
+        ours, theirs = other.batch(some), small.batch(some)
+        assert ours.x.equal(theirs.x)
+        assert ours.observed.equal(theirs.observed)
+        assert [part.tolist() for part in holdout(other, 0.3, 1)] == [part.tolist() for part in holdout(small, 0.3, 1)]
+
+
+def test_rows_are_made_anew_when_files_form_or_cache_change(photos, little_memory):
+    load(photos)
+    assert load(photos, FORM.model_copy(update={"fit": "pad"}))[1] == 12
+    os.utime(photos / "cat" / "00.png", ns=(1, 1))
+    assert load(photos)[1] == 12
+    assert load(photos)[1] == 0
+    for rows in cache_folder().glob("rows/*/x"):
+        rows.write_bytes(rows.read_bytes()[:-1])
+    dataset, decoded = load(photos)
+    assert (len(dataset), decoded) == (12, 12)
+    for index in cache_folder().glob("rows/*/index.json"):
+        index.write_text("{}")
+    assert load(photos)[1] == 12
+    clear_cache()
+    assert load(photos)[1] == 12
+    assert not list(cache_folder().glob("rows/*.tmp"))
+
+
+def test_interrupted_writing_leaves_nothing(photos, little_memory):
+    def interrupt(done, n):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        open_source(photos).load(FORM, progress=interrupt)
+    assert list((cache_folder() / "rows").iterdir()) == []
+
+
+def test_a_cache_that_cannot_be_written_is_explained(photos, little_memory, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("LATENTIA_CACHE", str(tmp_path / "file"))
+    with pytest.raises(FileError, match="LATENTIA_CACHE"):
+        load(photos)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a full device")
+def test_a_full_disk_is_explained(photos, little_memory, monkeypatch):
+    source = open_source(photos)
+    temporary = None
+
+    def fill(done, n):
+        # Files of the running cache entry become links to a device that is always full.
+        nonlocal temporary
+        (temporary,) = (cache_folder() / "rows").glob("*.tmp")
+        (temporary / "index.json").symlink_to("/dev/full")
+
+    with pytest.raises(FileError, match=r"No space left.*LATENTIA_CACHE"):
+        source.load(FORM, progress=fill)
+    assert temporary is not None
+    assert not temporary.exists()
+
+
+def test_large_arrays_are_kept_in_a_file(tmp_path):
+    x = np.random.default_rng(0).integers(0, 256, (1100, 256, 256), dtype=np.uint8)
+    np.save(tmp_path / "a.npy", x)
+    source = open_source(tmp_path / "a.npy")
+    form = choose_preprocessing(source, DataConfig(size=256))
+    dataset = source.load(form)
+    assert isinstance(dataset.x, RowFile)
+    rows = np.array([1099, 3])
+    np.testing.assert_array_equal(dataset.x[rows][..., 0], x[rows])
+
+
+def test_row_files_are_copied_by_name_and_notice_damage(tmp_path):
+    rows = np.arange(24, dtype=np.uint8).reshape(4, 2, 3)
+    (tmp_path / "x").write_bytes(rows.tobytes())
+    file = copy.deepcopy(RowFile(tmp_path / "x", (2, 3), "uint8"))
+    np.testing.assert_array_equal(file[np.array([2, 0])], rows[[2, 0]])
+    (tmp_path / "x").write_bytes(b"")
+    with pytest.raises(FileError, match="damaged"):
+        file[np.array([1])]
+    with pytest.raises(FileError, match="Cannot read"):
+        RowFile(tmp_path / "gone", (1,), "uint8")
+
+
+def test_reading_a_large_file_takes_no_memory(tmp_path):
+    with (tmp_path / "x").open("wb") as stream:
+        stream.truncate(256 * 2**20)
+    script = f"""
+import resource
+from pathlib import Path
+import numpy as np
+from latentia.data import RowFile
+
+rows = RowFile(Path({str(tmp_path / "x")!r}), (64, 64, 3), "uint8")
+rows[np.arange(64)]
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for start in range(0, len(rows) - 64, 64):
+    rows[np.arange(start, start + 64)]
+grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+raise SystemExit(grown // (1024 if __import__("sys").platform == "linux" else 2**20))
+"""
+    grown_mib = subprocess.run([sys.executable, "-c", script], check=False, timeout=120).returncode
+    assert grown_mib < 16

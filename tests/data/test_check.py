@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from latentia.data import check_folder
+from latentia.errors import DataError, FileError
+
+
+def test_report_counts_and_advises(photos, noise):
+    (photos / "cat" / "text.png").write_text("no picture")
+    (photos / "cat" / "empty.jpg").write_bytes(b"")
+    (photos / "notes.txt").write_text("x")
+    shutil.copy(photos / "cat" / "00.png", photos / "dog" / "again.png")
+    noise(80, 100, 50).convert("RGBA").save(photos / "dog" / "clear.png")
+    noise(81, mode="L").save(photos / "dog" / "grey.png")
+    done: list[tuple[int, int]] = []
+    report = check_folder(photos, progress=lambda *count: done.append(count))
+    assert (report.n_files, report.n_usable, report.n_duplicates) == (17, 15, 1)
+    assert (report.minimum, report.median, report.maximum) == ((20, 30), (20, 30), (100, 50))
+    assert report.modes == {"RGB": 13, "RGBA": 1, "L": 1}
+    assert (report.n_grey, report.n_transparent) == (1, 1)
+    assert report.classes == {"label": {"cat": 9, "dog": 8}}
+    assert sorted(p.kind for p in report.problems) == ["duplicate", "empty", "ignored", "unreadable"]
+    assert done[-1] == (17, 17)
+    advice = " ".join(report.suggestions)
+    for words in ("2 of 17", "--skip-bad", "16 x 16 pixels, in colour", "are few", "repeat others", "transparency"):
+        assert words in advice
+    assert json.loads(json.dumps(report.to_json()))["n_usable"] == 15
+
+
+def test_split_folders_are_noticed(tmp_path, noise):
+    for seed, name in enumerate(("train", "test")):
+        (tmp_path / name).mkdir()
+        noise(seed).save(tmp_path / name / "a.png")
+    assert "splits" in " ".join(check_folder(tmp_path).suggestions)
+
+
+def test_nothing_usable_is_still_a_report(tmp_path):
+    (tmp_path / "a.png").write_text("x")
+    report = check_folder(tmp_path)
+    assert (report.n_files, report.n_usable, report.maximum) == (1, 0, (0, 0))
+
+
+def test_manifest_is_checked_too(photos):
+    (photos / "list.csv").write_text("file_name,word\ncat/00.png,hi\ncat/01.png,\n")
+    assert check_folder(photos / "list.csv").classes == {"word": {"": 1, "hi": 1}}
+
+
+def test_no_folder_and_no_pictures(tmp_path):
+    with pytest.raises(FileError, match="no folder"):
+        check_folder(tmp_path / "gone")
+    with pytest.raises(DataError, match="no pictures"):
+        check_folder(tmp_path)

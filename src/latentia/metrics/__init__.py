@@ -1,5 +1,11 @@
 """Metrics: pure functions of arrays."""
 
-from latentia.metrics.latents import ACTIVE_VARIANCE, active_units
+from latentia.metrics.latents import (
+    ACTIVE_VARIANCE,
+    active_units,
+    aggregate_moments,
+    gaussian_kl,
+    rate_per_latent,
+)
 
-__all__ = ["ACTIVE_VARIANCE", "active_units"]
+__all__ = ["ACTIVE_VARIANCE", "active_units", "aggregate_moments", "gaussian_kl", "rate_per_latent"]

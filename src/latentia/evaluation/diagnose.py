@@ -1,0 +1,239 @@
+"""What the figures of a training mean in plain words, and what to do about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+
+from latentia.config import Part
+from latentia.evaluation.evaluate import Metrics
+from latentia.metrics import aggregate_moments, gaussian_kl
+from latentia.runs import DataRecord, TrainedModel
+from latentia.tasks import Encoding, prior_latents
+
+Severity = Literal["good", "note", "warning", "problem"]
+History = Sequence[Mapping[str, float]]
+_ORDER: tuple[Severity, ...] = ("problem", "warning", "note", "good")
+PRIOR_DRAWS = 8192
+SMALL_SAMPLE = 100
+SMALL_TRAINING = 500
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that a person should know about a model.
+
+    Attributes:
+        severity: "problem" where the model is of little use as it is, "warning" where it could clearly be better,
+            "note" where a figure needs care, "good" where nothing is wrong.
+        title: a few words.
+        text: what was seen, with figures.
+        advice: what to do; empty where nothing needs to be done.
+    """
+
+    severity: Severity
+    title: str
+    text: str
+    advice: str = ""
+
+
+def diagnose(trained: TrainedModel, metrics: Metrics, history: History, encoding: Encoding) -> list[Finding]:
+    """Looks for the common troubles of VAEs.
+
+    Args:
+        trained: the model.
+        metrics: from `evaluate`.
+        history: one line of figures for each epoch of its training; may be empty.
+        encoding: of the data that the metrics are of.
+
+    Returns:
+        Findings, the gravest first; never none.
+    """
+    found: Iterable[Finding | None] = (
+        find_collapse(metrics, trained.config.objective),
+        find_overfitting(history),
+        find_early_end(history),
+        find_prior_gap(prior_gap(trained, encoding), metrics) if len(encoding) > 1 else None,
+        find_tiny_sigma(likelihood_sigma(trained), trained.model.likelihood.grid),
+        find_little_data(trained.data, metrics.n_examples),
+        find_bad_files(trained.data),
+    )
+    findings = sorted((item for item in found if item), key=lambda item: _ORDER.index(item.severity))
+    return findings or [Finding("good", "Nothing wrong was found", "All checks of the training and the model passed.")]
+
+
+def verdict(metrics: Metrics, findings: Sequence[Finding]) -> str:
+    """Says in two sentences how the training went.
+
+    Example:
+        >>> verdict(Metrics(100, -90.0, 70.0, 20.0, 9, 10), [])
+        'The training went well. The model uses 9 of its 10 latents and 28.9 bits of them for an average example.'
+    """
+    worst = min((_ORDER.index(item.severity) for item in findings), default=len(_ORDER) - 1)
+    first = {
+        "problem": "The model is of little use as it is; see the diagnosis below.",
+        "warning": "The model works, but could be better; see the diagnosis below.",
+        "note": "The training went well; the diagnosis below has a remark.",
+        "good": "The training went well.",
+    }[_ORDER[worst]]
+    bits = metrics.rate_nats / float(np.log(2))
+    return (
+        f"{first} The model uses {metrics.active_units} of its {metrics.latent_dim} latents and {bits:.1f} bits "
+        "of them for an average example."
+    )
+
+
+def find_collapse(metrics: Metrics, objective: Part) -> Finding | None:
+    """Finds latents that carry nothing, and tells apart a KL term that is too strong."""
+    active, total = metrics.active_units, metrics.latent_dim
+    beta = float(objective.arguments.get("beta", 1.0))
+    if active == 0 or metrics.rate_nats < 0.1:
+        return Finding(
+            "problem",
+            "The latents are ignored",
+            f"On average they tell {metrics.rate_nats:.2f} nats about an example, so every reconstruction is alike "
+            "(posterior collapse): the KL term is too strong for what the decoder gains from the latents.",
+            "Lower objective.beta or raise objective.warmup_steps, train longer, or take a less noisy likelihood.",
+        )
+    unused = total - active
+    if beta > 1 and 4 * active < total:
+        return Finding(
+            "warning",
+            "The KL term is strong",
+            f"With objective.beta = {beta:g} only {active} of {total} latents carry anything, and detail is lost.",
+            f"Lower objective.beta where reconstructions matter more; else set model.latent_dim={active}.",
+        )
+    if 2 * active < total:
+        return Finding(
+            "note",
+            f"{unused} of {total} latents are unused",
+            f"{active} carry all of the information; the others stayed at the prior (collapsed dimensions). "
+            "That costs time, not quality.",
+            f"A model with model.latent_dim={max(1, round(1.25 * active))} would probably do as well; if "
+            "reconstructions look blurred, raise objective.warmup_steps instead.",
+        )
+    return None
+
+
+def find_overfitting(history: History) -> Finding | None:
+    """Finds a validation bound that is clearly below that of training."""
+    if not history or "validation_elbo" not in history[-1] or "train_elbo" not in history[-1]:
+        return None
+    validation = [line["validation_elbo"] for line in history if "validation_elbo" in line]
+    gap = history[-1]["train_elbo"] - validation[-1]
+    if gap <= 2.0 + 0.05 * abs(validation[-1]):
+        return None
+    fall = max(validation) - validation[-1]
+    falling = f" and was {fall:.1f} nats better earlier" if fall > 0.25 * gap else ""
+    return Finding(
+        "warning",
+        "The model learned its training data by heart",
+        f"The bound is {gap:.1f} nats worse on held-out examples than on training examples{falling} (over-fitting).",
+        "Give it more examples, set training.patience so that the best epoch is kept, or take a smaller model "
+        "(narrower widths, fewer latents).",
+    )
+
+
+def find_early_end(history: History) -> Finding | None:
+    """Finds a training that was still getting better when it ended."""
+    name = "validation_elbo" if history and "validation_elbo" in history[-1] else "train_elbo"
+    bounds = [line[name] for line in history if name in line]
+    if len(bounds) < 2:
+        return None
+    recent = max(1, round(0.1 * len(bounds)))
+    gain = max(bounds[-recent:]) - max(bounds[:-recent])
+    if gain <= 0.2 + 0.005 * abs(bounds[-1]):
+        return None
+    epochs = "the last epoch" if recent == 1 else f"the last {recent} epochs"
+    return Finding(
+        "warning",
+        "The training ended too early",
+        f"The bound was still rising: by {gain:.1f} nats in {epochs} of {len(bounds)}.",
+        f"Train longer, for example with training.epochs={2 * len(bounds)}.",
+    )
+
+
+def prior_gap(trained: TrainedModel, encoding: Encoding) -> float:
+    """Measures how far the prior is from the aggregate posterior, nats.
+
+    It is the KL divergence between normal distributions with the moments of both, so that it sees shifts, spreads and
+    correlations, but not finer shapes. What finite samples add on average is taken off.
+    """
+    draws = prior_latents(trained, PRIOR_DRAWS, seed=0).double().numpy()
+    dim = draws.shape[1]
+    mean, covariance = aggregate_moments(encoding.mean, encoding.std)
+    prior_mean, prior_covariance = aggregate_moments(draws, np.zeros_like(draws))
+    chance = dim * (dim + 3) / 4 * (1 / len(encoding) + 1 / PRIOR_DRAWS)
+    return max(0.0, gaussian_kl(mean, covariance, prior_mean, prior_covariance) - chance)
+
+
+def find_prior_gap(gap: float, metrics: Metrics) -> Finding | None:
+    """Finds a prior that does not fit what the encoder makes of data."""
+    if gap <= 1.0 + 0.05 * max(0.0, metrics.rate_nats):
+        return None
+    return Finding(
+        "warning",
+        "The prior is far from the data's latents",
+        f"The latents of data (the aggregate posterior) differ from the prior by {gap:.1f} nats in location, spread "
+        "and correlation, so that generated samples look worse than reconstructions.",
+        "Take a learned prior (model.prior=mixture), raise objective.beta a little, or train longer.",
+    )
+
+
+@torch.inference_mode()
+def likelihood_sigma(trained: TrainedModel) -> float | None:
+    """Returns the median standard deviation of the likelihood, None where it has none."""
+    z = torch.zeros(1, 1, trained.config.model.latent_dim, device=trained.device)
+    scale = getattr(trained.model.decode(z), "scale", None)
+    return float(scale.median()) if isinstance(scale, torch.Tensor) else None
+
+
+def find_tiny_sigma(sigma: float | None, grid: bool) -> Finding | None:
+    """Finds a likelihood that claims near-perfect reconstructions."""
+    least, unit = (0.5 / 255, "of the grey range, less than half a grey level") if grid else (0.02, "standard units")
+    if sigma is None or sigma >= least:
+        return None
+    return Finding(
+        "note",
+        "The learned sigma is very small",
+        f"The model claims to reproduce its data to {sigma:.4f} {unit}. Either the data hardly vary or repeat, or they "
+        "are copied rather than understood; the bound is then ruled by tiny differences.",
+        "Look for duplicates and constant features; lower model.latent_dim, or raise objective.beta.",
+    )
+
+
+def find_little_data(data: DataRecord, n_evaluated: int) -> Finding | None:
+    """Finds figures that rest on few examples."""
+    if data.n_train < SMALL_TRAINING:
+        return Finding(
+            "note",
+            "Few examples",
+            f"The model was trained on {data.n_train} examples only; it can learn their rough common form, not detail.",
+            "Add examples: hundreds give a form, thousands give detail.",
+        )
+    if n_evaluated < SMALL_SAMPLE:
+        return Finding(
+            "note",
+            "Measured on few examples",
+            f"The figures are means of {n_evaluated} examples and may be off by several per cent.",
+            "Evaluate on more examples.",
+        )
+    return None
+
+
+def find_bad_files(data: DataRecord) -> Finding | None:
+    """Finds many files that could not be used."""
+    bad = sum(data.problems.values())
+    if 20 * bad <= data.n_train + data.n_validation:
+        return None
+    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(data.problems.items()))
+    return Finding(
+        "warning",
+        "Many files have something wrong",
+        f"Of the files, {kinds}.",
+        "Look at the list of files below, or run: latentia data check FOLDER",
+    )

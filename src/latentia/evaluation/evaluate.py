@@ -1,0 +1,144 @@
+"""How well a model describes data it has not seen."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from latentia.core import Batch
+from latentia.data import Dataset, Indices, VectorPreprocessing
+from latentia.errors import DataError, OptionError
+from latentia.metrics import active_units
+from latentia.objectives import Elbo, log_weights
+from latentia.runs import TrainedModel
+from latentia.tasks.walk import BINARISE, EVALUATE, IMPORTANCE, row_batches, seeded
+from latentia.training.module import prepare
+
+# Fixed, so that every model and every seed is measured on the same binarised pictures.
+BINARISATION_SEED = 0
+BATCH = 128
+DECODED_AT_ONCE = 1024
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """The figures of a model on some data: means per example, in nats.
+
+    For vectors they are densities of the original data, before standardisation.
+
+    Attributes:
+        n_examples: measured on.
+        elbo_nats: evidence lower bound, -(distortion + rate).
+        distortion_nats: expected negative log likelihood, one draw from the posterior for each example.
+        rate_nats: KL divergence from posterior to prior.
+        active_units: latents whose posterior mean varies with the data.
+        latent_dim: latents in all.
+        bits_per_dim: the bound as code length for each pixel and channel seen, of a probability mass on the 256-level
+            grid; None for binarised pictures and for vectors.
+        nll_nats: negative log likelihood by importance sampling; None where not asked for.
+        is_samples: importance samples for each example.
+    """
+
+    n_examples: int
+    elbo_nats: float
+    distortion_nats: float
+    rate_nats: float
+    active_units: int
+    latent_dim: int
+    bits_per_dim: float | None = None
+    nll_nats: float | None = None
+    is_samples: int | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns the content of `metrics.json`; the likelihood is in it only where it was asked for."""
+        content = asdict(self)
+        if self.nll_nats is None:
+            del content["nll_nats"], content["is_samples"]
+        return content
+
+
+@torch.inference_mode()
+def evaluate(
+    trained: TrainedModel,
+    dataset: Dataset,
+    *,
+    rows: Indices | None = None,
+    seed: int = 0,
+    is_samples: int | None = None,
+) -> Metrics:
+    """Measures a model on data.
+
+    Pictures that are binarised at random are drawn once, from a fixed seed, whatever `seed` is.
+
+    Args:
+        trained: the model.
+        dataset: the data, best such that the model has not seen.
+        rows: which of them; all if None.
+        seed: of the draws from the posterior.
+        is_samples: importance samples for each example, for `nll_nats`; None leaves it out.
+
+    Raises:
+        DataError: no examples.
+        OptionError: a negative seed, or no importance samples.
+    """
+    if seed < 0 or (is_samples is not None and is_samples < 1):
+        raise OptionError(f"The seed must be at least 0 and the importance samples 1, not {seed} and {is_samples}.")
+    n = len(dataset) if rows is None else len(rows)
+    if n == 0:
+        raise DataError("There are no examples to evaluate on.")
+    sums = np.zeros(3)
+    seen = 0
+    means: list[NDArray[np.float32]] = []
+    for step, part in enumerate(row_batches(len(dataset), rows, BATCH)):
+        with seeded(BINARISATION_SEED, BINARISE, step):
+            batch = prepare(dataset.batch(part), trained.preprocessing).to(trained.device)
+        with seeded(seed, EVALUATE, step):
+            inference = trained.model.infer(batch)
+        terms = Elbo()(inference, batch)
+        means.append(inference.latents[0].posterior.mean.float().cpu().numpy())
+        sums[:2] += terms.distortion.double().sum().item(), terms.rate.double().sum().item()
+        seen += _dimensions(batch)
+        if is_samples is not None:
+            with seeded(seed, IMPORTANCE, step):
+                sums[2] -= log_likelihood(trained, batch, is_samples).double().sum().item()
+    # A density of standardised vectors is that of the original ones times the volume of the scaling.
+    form = trained.preprocessing
+    volume = form.log_volume if isinstance(form, VectorPreprocessing) else 0.0
+    distortion, rate, nll = (sums / n + (volume, 0.0, volume)).tolist()
+    return Metrics(
+        n_examples=n,
+        elbo_nats=-(distortion + rate),
+        distortion_nats=distortion,
+        rate_nats=rate,
+        active_units=int(active_units(np.concatenate(means)).sum()),
+        latent_dim=trained.config.model.latent_dim,
+        bits_per_dim=float(sums[:2].sum()) / seen / math.log(2) if trained.model.likelihood.grid and seen else None,
+        nll_nats=None if is_samples is None else nll,
+        is_samples=is_samples,
+    )
+
+
+def log_likelihood(trained: TrainedModel, batch: Batch, n_samples: int) -> Tensor:
+    """Estimates log p(x) by importance sampling with torch's current noise, nats, shape (N,).
+
+    The samples are taken in pieces and added up as they come, so that memory does not grow with their number.
+    """
+    piece = max(1, DECODED_AT_ONCE // max(1, len(batch)))
+    total = torch.full((len(batch),), -math.inf, dtype=torch.float64, device=batch.x.device)
+    for start in range(0, n_samples, piece):
+        weights = log_weights(trained.model.infer(batch, min(piece, n_samples - start)), batch).double()
+        total = torch.logaddexp(total, weights.logsumexp(0))
+    return total - math.log(n_samples)
+
+
+def _dimensions(batch: Batch) -> int:
+    """Counts the pixels and channels, or features, that were seen."""
+    if batch.observed is None:
+        return batch.x.numel()
+    return int(batch.observed.expand_as(batch.x).sum())

@@ -1,0 +1,27 @@
+"""Tasks: functions of a trained model, one file each. They write no files; results are functions of their seeds."""
+
+from latentia.tasks.encode import Encoding, encode
+from latentia.tasks.generate import generate, prior_latents
+from latentia.tasks.interpolate import Way, interpolate, way_between
+from latentia.tasks.reconstruct import Reconstruction, reconstruct
+from latentia.tasks.traverse import Ranking, Traversal, encode_own_samples, rank_latents, traverse
+from latentia.tasks.walk import decode_means, present
+
+__all__ = [
+    "Encoding",
+    "Ranking",
+    "Reconstruction",
+    "Traversal",
+    "Way",
+    "decode_means",
+    "encode",
+    "encode_own_samples",
+    "generate",
+    "interpolate",
+    "present",
+    "prior_latents",
+    "rank_latents",
+    "reconstruct",
+    "traverse",
+    "way_between",
+]

@@ -1,0 +1,43 @@
+"""New examples out of the prior."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from latentia.errors import OptionError
+from latentia.runs import TrainedModel
+from latentia.tasks.walk import BATCH, GENERATE, decode_means, seeded
+
+
+def generate(trained: TrainedModel, n: int, seed: int = 0) -> Tensor:
+    """Draws latents from the prior and returns the likelihood's mean for each.
+
+    Sample number i depends on the seed and on i, not on `n`.
+
+    Args:
+        trained: the model.
+        n: number of samples.
+        seed: of the draws.
+
+    Returns:
+        Shape (n, C, H, W) or (n, D), on the CPU.
+
+    Raises:
+        OptionError: a negative number of samples or seed.
+    """
+    if n < 0 or seed < 0:
+        raise OptionError(f"The number of samples and the seed must be at least 0, not {n} and {seed}.")
+    return decode_means(trained, prior_latents(trained, n, seed))
+
+
+def prior_latents(trained: TrainedModel, n: int, seed: int) -> Tensor:
+    """Draws latents from the prior, shape (n, D), on the CPU."""
+    parts: list[Tensor] = []
+    for step in range(-(-n // BATCH)):
+        with (
+            torch.inference_mode(),
+            seeded(seed, GENERATE, step),
+        ):  # always a whole batch, so that the first draws do not depend on n
+            parts.append(trained.model.prior().sample((BATCH,)).float().cpu())
+    return torch.cat([torch.empty(0, trained.config.model.latent_dim), *parts])[:n]

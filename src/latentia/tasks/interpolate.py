@@ -61,7 +61,7 @@ def way_between(first: Tensor, last: Tensor, steps: int, way: Way = "linear") ->
     straight = torch.lerp(first[None], last[None], share)
     if way == "linear":
         return straight
-    lengths = torch.linalg.vector_norm(first) * torch.linalg.vector_norm(last)
+    lengths = torch.sqrt((first @ first) * (last @ last))
     angle = torch.acos(torch.clamp(first @ last / lengths, -1, 1))
     # Between (nearly) parallel, opposite or zero vectors no arc is defined; the straight way is its limit.
     if not bool(torch.sin(angle) > 1e-4):

@@ -1,0 +1,96 @@
+"""The model card: `README.md` of a run folder, with the front matter that the Hugging Face hub reads."""
+
+from __future__ import annotations
+
+import re
+
+import yaml
+
+from latentia.evaluation import Metrics
+from latentia.report.sections import explained
+from latentia.runs import TrainedModel
+
+
+def model_card(trained: TrainedModel, metrics: Metrics) -> str:
+    """Returns the card of a model as Markdown.
+
+    Args:
+        trained: the model.
+        metrics: of data that it has not seen.
+    """
+    kind = "pictures" if trained.preprocessing.kind == "image" else "vectors"
+    figures = "\n".join(f"| {name} | {value} | {meaning} |" for name, value, meaning in explained(metrics))
+    problems = ", ".join(f"{count} {_plain(kind)}" for kind, count in sorted(trained.data.problems.items()))
+    model = trained.config.model
+    named = {
+        "encoder": model.encoder,
+        "decoder": model.decoder,
+        "posterior": model.posterior,
+        "prior": model.prior,
+        "likelihood": model.likelihood,
+        "objective": trained.config.objective,
+    }
+    parts = ", ".join(f"{role} `{_plain(part.name)}`" for role, part in named.items())
+    heads = ", ".join(_plain(head) for head in trained.label_names)
+    labels = f" The data have labels ({heads}); the model was not trained on them." if trained.label_names else ""
+    return f"""{_front_matter(trained)}
+# {_plain(trained.name)}
+
+A variational autoencoder of {kind}, trained with Latentia {_plain(trained.library_version)} on a person's own data.
+
+## How to use it
+
+```python
+import latentia
+
+vae = latentia.load("path/to/this/folder")
+```
+
+or `latentia generate path/to/this/folder -n 16 -o samples`.
+
+## Data
+
+`{_plain(trained.data.name)}`: {trained.data.n_train} examples to train on, {trained.data.n_validation} held
+out.{labels} {trained.preprocessing.describe()}{f" Found wrong with files: {problems}." if problems else ""}
+
+## The model
+
+{model.latent_dim} latents; {parts}. All settings are in `config.json`, all weights in `model.safetensors`; nothing
+is executed when they are read.
+
+## Figures
+
+| | Value | What it means |
+|---|---|---|
+{figures}
+
+## Limits
+
+- It knows only what is like its training data. Of anything else it gives back something that looks like them.
+- Reconstructions and samples are averages of what is possible, and smoother than real data.
+- What is rare in the data is rare, or missing, in what it makes; it repeats the one-sidedness of its data.
+- With few examples it can give back parts of single ones, so that it is as confidential as its data.
+
+## What it must not be used for
+
+- Passing off generated {kind} as real ones, or as evidence of anything.
+- Decisions about people: medical, legal, on work, credit or schooling.
+- Identifying people, or imitating a person who has not agreed.
+- Anything that the licence of its training data forbids: the weights carry their terms.
+"""
+
+
+def _front_matter(trained: TrainedModel) -> str:
+    image = trained.preprocessing.kind == "image"
+    fields = {
+        "library_name": "latentia",
+        **({"pipeline_tag": "unconditional-image-generation"} if image else {}),
+        "tags": ["latentia", "variational-autoencoder", "image" if image else "tabular"],
+    }
+    licence = "# license: yours to choose; the weights carry the terms of the training data"
+    return f"---\n{yaml.safe_dump(fields, sort_keys=False)}{licence}\n---\n"
+
+
+def _plain(text: str) -> str:
+    """Makes one line of plain text of a name: whatever Markdown or HTML might take for more is taken out."""
+    return re.sub(r"[^\w .,:/+\-]+", "_", text)

@@ -1,0 +1,131 @@
+"""The demonstration: trains on digits that come with scikit-learn, then does all that can be done with the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from lightning.pytorch.callbacks import Callback
+
+import latentia
+from latentia.data import Dataset, grid, open_source, write_picture
+from latentia.errors import TrainingError
+from latentia.files import make_folder, replacing
+from latentia.presets import resolve
+from latentia.report.blocks import Pixels, Prose, Section, Strips, picture
+from latentia.report.outputs import write_outputs
+from latentia.report.page import write_report
+from latentia.runs import RunFolder, TrainedModel
+from latentia.tasks import encode, generate, interpolate, present, reconstruct, traverse
+from latentia.training.fit import Fit, fit, prepare_training
+
+EPOCHS = 60
+IS_SAMPLES = 64
+FRAMES = 9
+WAYS = ((0, 1), (2, 3), (4, 5), (6, 7))
+TITLE = "A model of handwritten digits"
+
+Announce = Callable[[str], None]
+
+
+def run_demo(
+    folder: Path,
+    *,
+    epochs: int = EPOCHS,
+    announce: Announce = lambda step: None,
+    callbacks: Sequence[Callback] = (),
+) -> Path:
+    """Trains on 1438 handwritten digits and writes pictures, figures and a report.
+
+    Args:
+        folder: where to; what an earlier demonstration wrote there is replaced.
+        epochs: passes over the digits.
+        announce: is told, in words, what is done next.
+        callbacks: Lightning's, for example a progress bar.
+
+    Returns:
+        The report, `folder/report.html`. Beside it are the run folder `digits`, pictures and latents.
+
+    Raises:
+        FileError: the folder cannot be written.
+        RunError: another demonstration is at work in the folder.
+        TrainingError: the training was interrupted.
+    """
+    run = RunFolder(make_folder(folder) / "digits")
+    with run.locked():
+        announce("Training an image model on handwritten digits")
+        result, test = _train(run, epochs, callbacks)
+        announce("Generating, reconstructing, walking between digits, varying latents, embedding")
+        trained = result.trained
+        _write_pictures(folder, trained, test)
+        _write_latents(folder / "latents.npz", trained, test)
+        announce("Evaluating and writing the report")
+        metrics = write_outputs(run, trained, test, result.history, is_samples=IS_SAMPLES)
+        report = folder / "report.html"
+        ways = ways_section(trained, test)
+        write_report(report, trained, test, metrics, result.history, title=TITLE, sections=(ways,))
+    return report
+
+
+def ways_section(trained: TrainedModel, dataset: Dataset) -> Section:
+    """Shows ways between examples of a data set of pictures."""
+    strips = tuple(
+        picture(
+            present(trained, interpolate(trained, dataset, ends, steps=FRAMES)),
+            FRAMES,
+            "a way between two pictures",
+            label=f"way {number}",
+            synthetic=_tag("interpolate"),
+        )
+        for number, ends in enumerate(WAYS, start=1)
+    )
+    text = (
+        "The first and the last picture of each row are reconstructions of test pictures; those between lie on the "
+        "straight way between their latents."
+    )
+    return Section("ways", "Ways between two pictures", (Prose(text), Strips(strips)))
+
+
+def _train(run: RunFolder, epochs: int, callbacks: Sequence[Callback]) -> tuple[Fit, Dataset]:
+    """Trains on the train split, and returns the result and the test split."""
+    source = open_source("digits")
+    config, preprocessing = resolve(source, None, {"training": {"epochs": epochs}})
+    train, test = (source.load(preprocessing, split) for split in ("train", "test"))
+    training = prepare_training(train, preprocessing, config, name=source.name, fingerprint=source.fingerprint())
+    result = fit(training, run, callbacks=callbacks)
+    if result.ending == "interrupted":
+        raise TrainingError("The demonstration was interrupted; run it again to start over.")
+    return result, test
+
+
+def _write_pictures(folder: Path, trained: TrainedModel, test: Dataset) -> None:
+    """Writes what each task makes as pictures of their own."""
+    samples = present(trained, generate(trained, 16))
+    for number, sample in enumerate(samples):
+        _write(make_folder(folder / "samples") / f"sample-{number:04}.png", sample, "generate")
+    _write(folder / "samples" / "grid.png", grid(samples), "generate")
+    pairs = reconstruct(trained, test, range(8))
+    both = np.concatenate([present(trained, pairs.original), present(trained, pairs.mean)])
+    _write(folder / "reconstruction.png", grid(both, columns=8), "reconstruct")
+    ways = np.concatenate([present(trained, interpolate(trained, test, ends, steps=FRAMES)) for ends in WAYS])
+    _write(folder / "interpolation.png", grid(ways, columns=FRAMES), "interpolate")
+    frames = traverse(trained, encode(trained, test), steps=FRAMES).frames
+    _write(folder / "traversal.png", grid(present(trained, frames.flatten(0, 1)), columns=FRAMES), "traverse")
+
+
+def _write_latents(path: Path, trained: TrainedModel, test: Dataset) -> None:
+    """Writes posterior means and standard deviations with names and labels."""
+    encoding = encode(trained, test)
+    names = np.array([test.name(index) for index in range(len(test))])
+    labels = {head: np.array(test.label_names[head])[values] for head, values in test.labels.items()}
+    with replacing(path) as temporary:
+        np.savez(temporary, mean=encoding.mean, std=encoding.std, file_name=names, **labels)
+
+
+def _write(path: Path, pixels: Pixels, verb: str) -> None:
+    write_picture(path, pixels, synthetic=_tag(verb))
+
+
+def _tag(verb: str) -> str:
+    return f"latentia {latentia.__version__} {verb}"

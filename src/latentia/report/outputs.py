@@ -1,0 +1,55 @@
+"""What stands in a run folder for people: figures, card and report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from latentia.data import Dataset, Indices
+from latentia.evaluation import Metrics, evaluate
+from latentia.files import make_folder, write_json, write_text
+from latentia.report.blocks import Section
+from latentia.report.card import model_card
+from latentia.report.page import write_report
+from latentia.runs import RunFolder, TrainedModel
+
+
+def write_outputs(
+    run: RunFolder,
+    trained: TrainedModel,
+    dataset: Dataset,
+    history: Sequence[Mapping[str, float]] = (),
+    *,
+    rows: Indices | None = None,
+    seed: int = 0,
+    is_samples: int | None = None,
+    title: str | None = None,
+    media: bool = True,
+    sections: Sequence[Section] = (),
+) -> Metrics:
+    """Evaluates a model and writes `metrics.json`, `README.md` and `report.html`.
+
+    Args:
+        run: the folder.
+        trained: the model.
+        dataset: what to evaluate on.
+        history: one line of figures for each epoch.
+        rows: which examples of it, for instance those held out; all if None.
+        seed: of the draws from the posterior.
+        is_samples: importance samples for each example; None for none.
+        title: of the report.
+        media: whether pictures may be put into the report.
+        sections: more of them for the report.
+
+    Returns:
+        The figures that were written.
+
+    Raises:
+        DataError: no examples.
+        FileError: the place cannot be written.
+    """
+    metrics = evaluate(trained, dataset, rows=rows, seed=seed, is_samples=is_samples)
+    make_folder(run.path)
+    write_json(run.metrics, metrics.as_dict())
+    write_text(run.card, model_card(trained, metrics))
+    write_report(run.report, trained, dataset, metrics, history, rows=rows, title=title, media=media, sections=sections)
+    return metrics

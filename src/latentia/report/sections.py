@@ -1,0 +1,290 @@
+"""The sections of a report, each a function of the same material; None where it does not apply."""
+
+from __future__ import annotations
+
+import math
+import platform
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA  # pyright: ignore[reportMissingTypeStubs]
+
+import latentia
+from latentia.data import Dataset, Indices
+from latentia.evaluation import Finding, Metrics
+from latentia.metrics import active_units
+from latentia.report.blocks import Block, Charts, Folded, Notes, Picture, Prose, Section, Strips, Table, picture
+from latentia.report.charts import bars, curves, scatter
+from latentia.runs import TrainedModel
+from latentia.tasks import Encoding, generate, present, rank_latents, reconstruct, traverse
+
+PAIRS, PAIRS_IN_ROW = 20, 10
+SAMPLES, SAMPLES_IN_ROW = 40, 10
+TRAVERSED, FRAMES = 8, 9
+LISTED_FILES = 300
+WIDE = 40  # pictures wider than this come in fewer columns
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a report is made of.
+
+    Attributes:
+        trained: the model.
+        dataset: the data that the figures are of.
+        rows: which of them, shape (N,).
+        metrics: of these data.
+        history: one line of figures for each epoch.
+        encoding: of these data.
+        findings: the diagnosis.
+    """
+
+    trained: TrainedModel
+    dataset: Dataset
+    rows: Indices
+    metrics: Metrics
+    history: Sequence[Mapping[str, float]]
+    encoding: Encoding
+    findings: tuple[Finding, ...]
+
+    @property
+    def pictures(self) -> bool:
+        """Whether the data are pictures."""
+        return self.trained.preprocessing.kind == "image"
+
+    @property
+    def shown_in_row(self) -> int:
+        """Pictures side by side, so that they are large enough to be seen."""
+        wide = self.pictures and self.trained.preprocessing.event_shape[-1] > WIDE
+        return PAIRS_IN_ROW // 2 if wide else PAIRS_IN_ROW
+
+
+def diagnosis(material: Material) -> Section:
+    """What is right and wrong, and what to do."""
+    return Section("diagnosis", "Diagnosis", (Notes(material.findings),))
+
+
+def data(material: Material) -> Section:
+    """What the data were and what was done to them."""
+    record, dataset = material.trained.data, material.dataset
+    rows = [
+        ("Data", record.name),
+        ("Trained on", f"{record.n_train} examples"),
+        ("Held out while training", f"{record.n_validation} examples"),
+        ("Figures on this page are of", f"{material.metrics.n_examples} examples"),
+    ]
+    rows += [(f"Classes of '{head}'", _shorten(names)) for head, names in material.trained.label_names.items()]
+    blocks: list[Block] = [Table(("", ""), tuple(rows)), Prose(material.trained.preprocessing.describe())]
+    if record.problems:
+        counts = ", ".join(f"{count} {kind}" for kind, count in sorted(record.problems.items()))
+        blocks.append(Prose(f"Found wrong with the training files: {counts}."))
+    if dataset.problems:
+        lines = [
+            f"{problem.file_name}: {problem.message}{' (left out)' if problem.skipped else ''}"
+            for problem in dataset.problems[:LISTED_FILES]
+        ]
+        more = len(dataset.problems) - len(lines)
+        text = "\n".join([*lines, f"... and {more} more"] if more else lines)
+        blocks.append(Folded(f"{len(dataset.problems)} remarks on single files", text))
+    return Section("data", "The data", tuple(blocks))
+
+
+def learning(material: Material) -> Section | None:
+    """How the figures moved while training."""
+    history = material.history
+    if not history:
+        return None
+    epochs = [line.get("epoch", number + 1) for number, line in enumerate(history)]
+    names = {
+        "elbo": "Bound (ELBO), nats, higher is better",
+        "distortion": "Distortion, nats, lower is better",
+        "rate": "Rate, nats",
+    }
+    drawn = [curves(title, epochs, series) for name, title in names.items() if (series := _series(history, name))]
+    minutes = history[-1].get("minutes")
+    took = "" if minutes is None else f" in {_duration(minutes)}"
+    text = (
+        f"{len(history)} passes over the data (epochs){took}. Where 'held out' turns away from 'training', the model "
+        "begins to learn single examples by heart. Held-out figures are of the averaged weights, which are ahead of "
+        "those that training sees. The very first epochs may lie outside of the picture."
+    )
+    return Section("learning", "Learning", (Prose(text), Charts(tuple(drawn)))) if drawn else None
+
+
+def reconstructions(material: Material) -> Section | None:
+    """Examples above what became of them."""
+    if not material.pictures:
+        return None
+    columns = material.shown_in_row
+    count = min(PAIRS if columns == PAIRS_IN_ROW else PAIRS // 2, len(material.rows))
+    # Evenly spread over the data, since neighbours in a folder are often alike.
+    chosen = material.rows[np.linspace(0, len(material.rows) - 1, count).round().astype(np.int64)]
+    result = reconstruct(material.trained, material.dataset, chosen)
+    before, after = present(material.trained, result.original), present(material.trained, result.mean)
+    strips: list[Picture] = []
+    for start in range(0, count, columns):
+        part = slice(start, start + columns)
+        strips.append(picture(before[part], columns, "originals", label="original"))
+        made = _tag("reconstruct")
+        strips.append(picture(after[part], columns, "reconstructions", label="given back", synthetic=made))
+    text = (
+        "Each picture is squeezed into its latents and drawn again from them alone. What is missing below is what "
+        "the model does not keep; a little blur is normal, since it shows the average of what it thinks possible."
+    )
+    return Section("reconstructions", "Reconstructions", (Prose(text), Strips(tuple(strips))))
+
+
+def samples(material: Material) -> Section | None:
+    """New pictures."""
+    if not material.pictures:
+        return None
+    columns = material.shown_in_row
+    made = present(material.trained, generate(material.trained, SAMPLES if columns == SAMPLES_IN_ROW else SAMPLES // 2))
+    shown = picture(made, columns, "pictures that the model made up", synthetic=_tag("generate"))
+    text = "Nobody drew these: latents at random, turned into pictures. They show what the model takes for typical."
+    return Section("samples", "Samples", (Prose(text), shown))
+
+
+def latent_map(material: Material) -> Section | None:
+    """The latents of the data in two dimensions."""
+    means = material.encoding.mean
+    if means.shape[0] < 3 or means.shape[1] < 2:
+        return None
+    analysis = PCA(n_components=2, svd_solver="full").fit(means.astype(np.float64))
+    points: NDArray[Any] = analysis.transform(means.astype(np.float64))
+    ratios: list[float] = analysis.explained_variance_ratio_.tolist()
+    shares = [f"direction {number} ({share:.0%} of the variance)" for number, share in enumerate(ratios, start=1)]
+    head = next((name for name in material.dataset.labels if material.dataset.label_names.get(name)), None)
+    groups = np.full(len(points), -1) if head is None else material.dataset.labels[head][material.rows]
+    names = () if head is None else material.dataset.label_names[head]
+    chart = scatter("Latent map", points, groups, names, (shares[0], shares[1]))
+    coloured = "" if head is None else f" Colours are the label '{head}', which the model never saw."
+    text = (
+        "Each dot is one example; near dots are alike to the model. The map is the flat shadow (PCA) of a space of "
+        f"{means.shape[1]} dimensions, so that groups that overlap here may be apart there.{coloured}"
+    )
+    return Section("map", "Latent map", (Prose(text), Charts((chart,))))
+
+
+def traversals(material: Material) -> Section | None:
+    """What single latents do."""
+    if not material.pictures:
+        return None
+    walked = traverse(material.trained, material.encoding, n_latents=TRAVERSED, steps=FRAMES)
+    strips: list[Picture] = []
+    for row, latent in enumerate(walked.latents.tolist()):
+        frames = present(material.trained, walked.frames[row])
+        label = f"latent {latent} · {walked.scores[row]:.2f} {walked.unit}"
+        alt = f"latent {latent} from low to high"
+        strips.append(picture(frames, FRAMES, alt, label=label, synthetic=_tag("traverse")))
+    what = "their rate" if walked.unit == "nats" else "the variance of their means"
+    text = (
+        f"One latent goes from low to high, the others stay in the middle. The most informative come first; {what} "
+        "stands beside them."
+    )
+    return Section("traversals", "What the latents do", (Prose(text), Strips(tuple(strips))))
+
+
+def latents(material: Material) -> Section:
+    """How much each latent carries."""
+    ranking = rank_latents(material.trained, material.encoding)
+    active = active_units(material.encoding.mean)
+    order = ranking.order
+    unit = "rate, nats" if ranking.unit == "nats" else "variance of the means"
+    chart = bars("Information in each latent", ranking.score[order], active[order], unit, ("active", "unused"))
+    text = (
+        f"{material.metrics.active_units} of {material.metrics.latent_dim} latents are active. The model drops those "
+        "that do not earn their cost; a few tall bars and a flat tail are normal."
+    )
+    return Section("latents", "Active latents", (Prose(text), Charts((chart,))))
+
+
+def figures(material: Material) -> Section:
+    """All figures, each with a sentence."""
+    return Section("figures", "Figures", (Table(("", "Value", "What it means"), tuple(explained(material.metrics))),))
+
+
+def explained(metrics: Metrics) -> list[tuple[str, str, str]]:
+    """Returns name, value and meaning of each figure."""
+    nats, rate = "{:.2f} nats".format, metrics.rate_nats
+    rows = [
+        ("Bound (ELBO)", nats(metrics.elbo_nats), _MEANING["elbo"]),
+        ("Distortion", nats(metrics.distortion_nats), _MEANING["distortion"]),
+        ("Rate", nats(rate), _MEANING["rate"].format(bits=rate / math.log(2))),
+        ("Active units", f"{metrics.active_units} of {metrics.latent_dim}", _MEANING["active"]),
+    ]
+    if metrics.bits_per_dim is not None:
+        rows.append(("Bits per dimension", f"{metrics.bits_per_dim:.3f}", _MEANING["bits"]))
+    if metrics.nll_nats is not None:
+        meaning = _MEANING["likelihood"].format(samples=metrics.is_samples)
+        rows.append(("Negative log likelihood", nats(metrics.nll_nats), meaning))
+    rows.append(("Examples", str(metrics.n_examples), "What the figures are means over."))
+    return rows
+
+
+_MEANING = {
+    "elbo": "Lower bound on the log likelihood of an unseen example: minus the sum of the next two. Higher is better; "
+    "it compares models on the same data only.",
+    "distortion": "What is left to say about an example once its latents are known: how inexact reconstructions are.",
+    "rate": "How much the latents say about an example: {bits:.1f} bits (KL divergence from posterior to prior).",
+    "active": "Latents that vary with the data (variance of the posterior mean above 0.01).",
+    "bits": "The bound as a code: bits for each pixel and channel. Without any model it would be 8.",
+    "likelihood": "A tighter estimate than the bound, from {samples} importance samples for each example. Lower is "
+    "better.",
+}
+
+
+def reproduction(material: Material) -> Section:
+    """How to get the same model again."""
+    trained = material.trained
+    versions = (
+        ("Latentia", trained.library_version),
+        ("Latentia (this page)", latentia.__version__),
+        ("PyTorch", torch.__version__),
+        ("NumPy", np.__version__),
+        ("Python", platform.python_version()),
+        ("Fingerprint of the data", trained.data.fingerprint or "none"),
+    )
+    command = f"latentia train {shlex.quote(trained.data.name)} -o RUN --config config.yaml"
+    settings = yaml.safe_dump(trained.config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    text = (
+        "Save the configuration below as config.yaml and run the command. On the same machine, with the same versions "
+        "and data, the weights are the same bit for bit."
+    )
+    blocks = (Prose(text), Folded("Command", command), Folded("Configuration", settings), Table(("", ""), versions))
+    return Section("reproduce", "How to get the same again", blocks)
+
+
+SectionMaker = Callable[[Material], Section | None]
+FIRST: tuple[SectionMaker, ...] = (diagnosis, reconstructions, samples, traversals, latent_map)
+LAST: tuple[SectionMaker, ...] = (learning, latents, figures, data, reproduction)
+WITH_MEDIA: frozenset[SectionMaker] = frozenset({reconstructions, samples, traversals})
+
+
+def _series(history: Sequence[Mapping[str, float]], name: str) -> dict[str, list[float]]:
+    """Returns a figure of training and held-out examples over the epochs, where it was measured."""
+    columns = {"training": f"train_{name}", "held out": f"validation_{name}"}
+    return {
+        where: [line.get(column, math.nan) for line in history]
+        for where, column in columns.items()
+        if any(column in line for line in history)
+    }
+
+
+def _duration(minutes: float) -> str:
+    return f"{60 * minutes:.0f} seconds" if minutes < 2 else f"{minutes:.0f} minutes"
+
+
+def _shorten(names: Sequence[str], most: int = 20) -> str:
+    shown = ", ".join(names[:most])
+    return f"{shown} ... ({len(names)} in all)" if len(names) > most else shown
+
+
+def _tag(verb: str) -> str:
+    return f"latentia {latentia.__version__} {verb}"

@@ -11,7 +11,7 @@ import difflib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -46,18 +46,24 @@ class Part(BaseModel):
 class DataConfig(Frozen):
     """How the data are brought into the form that the model takes; None means: decided from the data."""
 
-    size: tuple[int, int] | int | None = Field(None, description="height and width of the model's pictures, pixels")
-    channels: Literal[1, 3] | None = Field(None, description="1 grey, 3 colour")
-    fit: Literal["crop", "pad", "stretch"] = Field("crop", description="how a picture of another aspect is fitted")
-    binarize: Literal["none", "dynamic", "threshold"] = Field("none", description="see the contract on data forms")
-    validation_fraction: float = Field(0.1, ge=0, lt=1)
+    size: tuple[int, int] | int | None = Field(
+        default=None, description="height and width of the model's pictures, pixels"
+    )
+    channels: Literal[1, 3] | None = Field(default=None, description="1 grey, 3 colour")
+    fit: Literal["crop", "pad", "stretch"] = Field(
+        default="crop", description="how a picture of another aspect is fitted"
+    )
+    binarize: Literal["none", "dynamic", "threshold"] = Field(
+        default="none", description="see the contract on data forms"
+    )
+    validation_fraction: float = Field(default=0.1, ge=0, lt=1)
 
 
 class ModelConfig(Frozen):
     """The parts of the model."""
 
     kind: str = "single-latent"
-    latent_dim: int = Field(32, ge=1)
+    latent_dim: int = Field(default=32, ge=1)
     encoder: Part = Part(name="dense")
     decoder: Part = Part(name="dense")
     posterior: Part = Part(name="diagonal-gaussian")
@@ -68,18 +74,24 @@ class ModelConfig(Frozen):
 class TrainingConfig(Frozen):
     """How the model is trained; clock time plays a part only if `max_minutes` is set."""
 
-    epochs: int = Field(100, ge=1)
-    max_minutes: float | None = Field(None, gt=0)
-    batch_size: int = Field(128, ge=1)
-    learning_rate: float = Field(1e-3, gt=0)
-    warmup_steps: int = Field(100, ge=0, description="linear warm-up of the learning rate; cosine decay follows")
-    weight_decay: float = Field(0.01, ge=0)
-    gradient_clip: float = Field(200.0, gt=0, description="largest norm of the gradient, nats per example")
-    weight_average: float = Field(0.999, ge=0, lt=1, description="decay of the moving average of the weights; 0: none")
-    patience: int | None = Field(None, ge=1, description="epochs without a better validation loss before stopping")
-    checkpoint_minutes: float = Field(2.0, gt=0)
+    epochs: int = Field(default=100, ge=1)
+    max_minutes: float | None = Field(default=None, gt=0)
+    batch_size: int = Field(default=128, ge=1)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    warmup_steps: int = Field(
+        default=100, ge=0, description="linear warm-up of the learning rate; cosine decay follows"
+    )
+    weight_decay: float = Field(default=0.01, ge=0)
+    gradient_clip: float = Field(default=200.0, gt=0, description="largest norm of the gradient, nats per example")
+    weight_average: float = Field(
+        default=0.999, ge=0, lt=1, description="decay of the moving average of the weights; 0: none"
+    )
+    patience: int | None = Field(
+        default=None, ge=1, description="epochs without a better validation loss before stopping"
+    )
+    checkpoint_minutes: float = Field(default=2.0, gt=0)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    seed: int = Field(0, ge=0)
+    seed: int = Field(default=0, ge=0)
 
 
 class Config(Frozen):
@@ -105,7 +117,7 @@ class Config(Frozen):
             OptionError: an unknown key (the nearest is named) or a value of the wrong type.
         """
         try:
-            return Config.model_validate(_merge(self.model_dump(mode="json"), dict(settings)))
+            return Config.model_validate(merge_settings(self.model_dump(mode="json"), dict(settings)))
         except ValidationError as error:
             raise OptionError(_explain(error, origin)) from error
 
@@ -132,7 +144,7 @@ def parse_assignments(assignments: list[str]) -> dict[str, Any]:
         nested: Any = value
         for key in reversed(path.split(".")):
             nested = {key: nested}
-        settings = _merge(settings, nested)
+        settings = merge_settings(settings, nested)
     return settings
 
 
@@ -156,16 +168,24 @@ def read_settings(path: Path) -> dict[str, Any]:
     return content  # pyright: ignore[reportUnknownVariableType]
 
 
-def _merge(base: dict[str, Any], update: dict[str, Any]) -> dict[str, Any]:
-    """Lays `update` over `base`, dictionary by dictionary; a part under a new name replaces the old part."""
+def merge_settings(base: dict[str, Any], update: dict[str, Any]) -> dict[str, Any]:
+    """Lays `update` over `base`, dictionary by dictionary; a part under a new name replaces the old part.
+
+    Example:
+        >>> merge_settings({"objective": "iwae"}, {"objective": {"n_samples": 9}})
+        {'objective': {'name': 'iwae', 'n_samples': 9}}
+    """
     merged = dict(base)
     for key, value in update.items():
         old = merged.get(key)
         if isinstance(old, dict) and "name" in old and isinstance(value, str):
             value = {"name": value}
+        if isinstance(old, str) and isinstance(value, dict):
+            old = {"name": old}  # a part that was given by its name alone
         if isinstance(old, dict) and isinstance(value, dict):
-            renamed = "name" in value and value["name"] != old.get("name")
-            merged[key] = value if renamed else _merge(old, value)  # pyright: ignore[reportUnknownArgumentType]
+            before, after = cast(dict[str, Any], old), cast(dict[str, Any], value)
+            renamed = "name" in after and after["name"] != before.get("name")
+            merged[key] = after if renamed else merge_settings(before, after)
         else:
             merged[key] = value
     return merged

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,14 @@ import filelock
 import torch
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor
 
 import latentia
 from latentia.config import Config
 from latentia.data import Preprocessing
 from latentia.errors import LatentiaError, OptionError, RunError
-from latentia.files import make_folder, replacing, write_error, write_json
+from latentia.files import make_folder, replacing, write_error, write_json, write_text
 from latentia.models import LatentModel, build_model
 
 FORMAT_VERSION = 1
@@ -74,7 +74,7 @@ class RunFolder:
         return self.checkpoints / "last.safetensors"
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> Generator[None]:
         """Keeps other trainings out of the folder while the block runs; the lock ends with the process.
 
         Raises:
@@ -177,6 +177,30 @@ def write_model(run: RunFolder, trained: TrainedModel) -> None:
     write_tensors(run.weights, weights, {"format": "pt"})
 
 
+def write_history(run: RunFolder, history: Sequence[Mapping[str, float]]) -> None:
+    """Writes `train_log.jsonl`, a line for each epoch.
+
+    Raises:
+        FileError: the place cannot be written.
+    """
+    write_text(run.log, "".join(json.dumps(dict(line)) + "\n" for line in history))
+
+
+def read_history(run: RunFolder) -> tuple[dict[str, float], ...]:
+    """Reads `train_log.jsonl`; a missing log is an empty one.
+
+    Raises:
+        RunError: the log is damaged.
+    """
+    if not run.log.is_file():
+        return ()
+    try:
+        lines = [json.loads(line) for line in run.log.read_text("utf-8").splitlines() if line]
+        return TypeAdapter(tuple[dict[str, float], ...]).validate_python(lines)
+    except (OSError, ValueError, RecursionError) as error:
+        raise RunError(f"{run.log} is damaged and cannot be read; restore it from a copy, or remove it.") from error
+
+
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
     """Writes tensors as safetensors, atomically.
 
@@ -200,7 +224,8 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     if not path.is_file():
         raise RunError(f"{path} is missing; the run folder is incomplete.")
     try:
-        with safe_open(path, framework="pt") as file:
+        opened: Any = safe_open(path, framework="pt")
+        with opened as file:
             return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
         raise RunError(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.special import log_ndtr
+from torch.distributions import Normal
+from torch.special import log_ndtr  # pyright: ignore[reportUnknownVariableType]
 
 from latentia.distributions.base import LIKELIHOODS, LazyLikelihood, Shape, sum_event
 from latentia.errors import OptionError
@@ -65,18 +66,22 @@ class GaussianValues:
     """Independent normal dimensions.
 
     Attributes:
-        mean: shape (K, N, ...).
-        scale: standard deviation, broadcastable to the mean.
+        location: shape (K, N, ...).
+        scale: standard deviation, broadcastable to the location.
     """
 
-    mean: Tensor
+    location: Tensor
     scale: Tensor
 
+    @property
+    def mean(self) -> Tensor:
+        return self.location
+
     def sample(self) -> Tensor:
-        return self.mean + self.scale * torch.randn_like(self.mean)
+        return self.location + self.scale * torch.randn_like(self.location)
 
     def log_prob(self, x: Tensor, observed: Tensor | None = None) -> Tensor:
-        standard = (x - self.mean) / self.scale
+        standard = (x - self.location) / self.scale
         return sum_event(-0.5 * standard**2 - self.scale.log() - 0.5 * math.log(2 * math.pi), observed)
 
 
@@ -85,27 +90,41 @@ class DiscretisedGaussianPixels:
     """Independent dimensions on the grid 0/255, 1/255 ... 1: the normal mass of each bin, tails in the end bins.
 
     Attributes:
-        mean: location of the normal distribution, shape (K, N, ...).
-        scale: standard deviation, broadcastable to the mean.
+        location: of the normal distribution, shape (K, N, ...).
+        scale: standard deviation, broadcastable to the location.
     """
 
-    mean: Tensor
+    location: Tensor
     scale: Tensor
 
+    @property
+    def mean(self) -> Tensor:
+        # The tails count as 0 and 1: the mean of a clipped normal distribution.
+        normal = Normal(torch.zeros_like(self.scale), torch.ones_like(self.scale), validate_args=False)
+        low, high = -self.location / self.scale, (1 - self.location) / self.scale
+        inside = normal.cdf(high) - normal.cdf(low)
+        edge = normal.log_prob(low).exp() - normal.log_prob(high).exp()
+        return self.location * inside + self.scale * edge + normal.cdf(-high)
+
     def sample(self) -> Tensor:
-        value = self.mean + self.scale * torch.randn_like(self.mean)
+        value = self.location + self.scale * torch.randn_like(self.location)
         return (value.clamp(0, 1) * (LEVELS - 1)).round() / (LEVELS - 1)
 
     def log_prob(self, x: Tensor, observed: Tensor | None = None) -> Tensor:
-        upper = (x + HALF_BIN - self.mean) / self.scale
-        lower = (x - HALF_BIN - self.mean) / self.scale
+        upper = (x + HALF_BIN - self.location) / self.scale
+        lower = (x - HALF_BIN - self.location) / self.scale
         # Both ends on the left side of the curve, where the logarithm of the normal CDF is exact.
         flip = lower + upper > 0
         left, right = torch.where(flip, -upper, lower), torch.where(flip, -lower, upper)
-        log_right = log_ndtr(right)
-        inside = log_right + torch.log(-torch.expm1(torch.clamp_max(log_ndtr(left) - log_right, -1e-7)))
-        nats = torch.where(x < HALF_BIN, log_ndtr(upper), torch.where(x > 1 - HALF_BIN, log_ndtr(-lower), inside))
+        log_right = _log_cdf(right)
+        inside = log_right + torch.log(-torch.expm1(torch.clamp_max(_log_cdf(left) - log_right, -1e-7)))
+        nats = torch.where(x < HALF_BIN, _log_cdf(upper), torch.where(x > 1 - HALF_BIN, _log_cdf(-lower), inside))
         return sum_event(nats, observed)
+
+
+def _log_cdf(value: Tensor) -> Tensor:
+    """Logarithm of the standard normal CDF."""
+    return cast(Tensor, log_ndtr(value))
 
 
 class _ScaledLikelihood(LazyLikelihood):
@@ -169,8 +188,8 @@ class _ClosedForm:
         return self.distribution.sample()
 
     def log_prob(self, x: Tensor, observed: Tensor | None = None) -> Tensor:
-        scale = self.likelihood.closed_form_scale(self.distribution.mean, x, observed)
-        return type(self.distribution)(self.distribution.mean, scale).log_prob(x, observed)
+        scale = self.likelihood.closed_form_scale(self.distribution.location, x, observed)
+        return type(self.distribution)(self.distribution.location, scale).log_prob(x, observed)
 
 
 @LIKELIHOODS.register("gaussian")

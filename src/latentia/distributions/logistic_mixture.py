@@ -45,12 +45,13 @@ class LogisticMixturePixels:
 
     @property
     def mean(self) -> Tensor:
+        """The components' clipped locations, weighed; close to the mean where scales are small."""
         location = self.location
         if self.coupling is not None:
             for _ in range(2):  # red settles green, then both settle blue
-                location = self._shifted(location)
+                location = self._shifted(location.clamp(0, 1))
         weights = self.logits.softmax(2).unsqueeze(3)
-        return (weights * location).sum(2).clamp(0, 1)
+        return (weights * location.clamp(0, 1)).sum(2)
 
     def sample(self) -> Tensor:
         choice = Categorical(logits=self.logits.movedim(2, -1)).sample()
@@ -123,9 +124,11 @@ class DiscretisedLogisticMixture(LazyLikelihood):
         return (self.components * self._per_component, *event_shape[1:])
 
     def forward(self, parameters: Tensor) -> LogisticMixturePixels:
-        split = parameters.float().unflatten(2, (self.components, self._per_component))
+        split = parameters.float().reshape(
+            *parameters.shape[:2], self.components, self._per_component, *parameters.shape[3:]
+        )
         sizes = [1, self.channels, self.channels, *([3] if self.channels == 3 else [])]
-        logits, location, log_scale, *coupling = split.split(sizes, dim=3)
+        logits, location, log_scale, *coupling = torch.split(split, sizes, dim=3)
         spread = torch.linspace(-0.3, 0.3, self.components, device=parameters.device)[:, None, None, None]
         return LogisticMixturePixels(
             logits=logits.squeeze(3),

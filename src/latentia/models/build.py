@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from latentia.config import ModelConfig, Part
 from latentia.distributions import LIKELIHOODS, POSTERIORS, PRIORS, LazyLikelihood
 from latentia.errors import OptionError
@@ -12,12 +15,13 @@ from latentia.objectives import OBJECTIVES, Objective
 Shape = tuple[int, ...]
 
 
-def build_model(config: ModelConfig, event_shape: Shape) -> LatentModel:
+def build_model(config: ModelConfig, event_shape: Shape, parts: Mapping[str, Any] | None = None) -> LatentModel:
     """Builds a model for examples of a shape.
 
     Args:
         config: names and settings of the parts.
         event_shape: shape of one example, (C, H, W) or (D,).
+        parts: objects that take the place of parts of the configuration, by their role ("encoder", "prior" ...).
 
     Raises:
         OptionError: an unknown part or setting, or parts that do not fit the data or one another.
@@ -27,10 +31,11 @@ def build_model(config: ModelConfig, event_shape: Shape) -> LatentModel:
         >>> type(build_model(config, (6,))).__name__
         'SingleLatentVAE'
     """
-    likelihood = build_likelihood(config, event_shape)
+    own = parts or {}
+    likelihood = own.get("likelihood") or build_likelihood(config, event_shape)
     out_shape = likelihood.parameter_shape(event_shape)
     sizes = {"event_shape": event_shape, "latent_dim": config.latent_dim, "out_shape": out_shape}
-    encoder = ENCODERS.build(config.encoder.name, config.encoder.arguments, **sizes)
+    encoder = own.get("encoder") or ENCODERS.build(config.encoder.name, config.encoder.arguments, **sizes)
     return MODELS.build(
         config.kind,
         {},
@@ -38,8 +43,8 @@ def build_model(config: ModelConfig, event_shape: Shape) -> LatentModel:
         posterior=POSTERIORS.build(
             config.posterior.name, config.posterior.arguments, features=encoder.features, **sizes
         ),
-        prior=PRIORS.build(config.prior.name, config.prior.arguments, **sizes),
-        decoder=DECODERS.build(config.decoder.name, config.decoder.arguments, **sizes),
+        prior=own.get("prior") or PRIORS.build(config.prior.name, config.prior.arguments, **sizes),
+        decoder=own.get("decoder") or DECODERS.build(config.decoder.name, config.decoder.arguments, **sizes),
         likelihood=likelihood,
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-import torch
 from torch import Tensor
 from torch.distributions import kl_divergence
 
@@ -62,4 +61,7 @@ def sampled_rate(group: LatentGroup) -> Tensor:
 
 def total(rates: list[Tensor]) -> Tensor:
     """Adds the rates of all groups."""
-    return torch.stack(torch.broadcast_tensors(*rates)).sum(0) if len(rates) > 1 else rates[0]
+    result = rates[0]
+    for rate in rates[1:]:
+        result = result + rate
+    return result

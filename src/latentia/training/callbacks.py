@@ -13,9 +13,9 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from latentia.errors import FileError
-from latentia.files import write_error, write_text
+from latentia.files import write_error
 from latentia.metrics import active_units
-from latentia.runs import RunFolder
+from latentia.runs import RunFolder, write_history
 from latentia.training.checkpoint import save_checkpoint
 from latentia.training.module import Means, VAEModule
 
@@ -42,7 +42,7 @@ class EpochLog(Callback):
         module = _module(pl_module)
         self._since, self._step = module.seconds, module.step
         if self._run is not None:  # lines after the checkpoint of a resumed run are written anew
-            write_text(self._run.log, "".join(json.dumps(line) + "\n" for line in module.history))
+            write_history(self._run, module.history)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         module = _module(pl_module)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Callback
 
-from latentia.config import Config
+from latentia.config import Config, TrainingConfig
 from latentia.core import Batch
 from latentia.data import Dataset, Indices, Preprocessing, holdout, require_trainable
 from latentia.errors import OptionError
@@ -95,6 +96,7 @@ def prepare_training(
     *,
     name: str = "arrays",
     fingerprint: str = "",
+    parts: Mapping[str, Any] | None = None,
 ) -> Training:
     """Splits the data, builds the model with its first weights, and checks that the parts fit together.
 
@@ -104,6 +106,7 @@ def prepare_training(
         config: the whole configuration.
         name: of the data, for the record.
         fingerprint: of the data, for the record.
+        parts: objects that take the place of parts of the configuration, by their role ("encoder", "objective" ...).
 
     Raises:
         DataError: too few examples.
@@ -114,14 +117,15 @@ def prepare_training(
     train, validation = holdout(dataset, config.data.validation_fraction, seed)
     with torch.random.fork_rng(devices=[]):
         seed_noise(seed, INITIALISE, 0)
-        model = build_model(config.model, preprocessing.event_shape)
+        model = build_model(config.model, preprocessing.event_shape, parts)
     _require_fit(model, preprocessing)
     problems: dict[str, int] = {}
     for problem in dataset.problems:
         problems[problem.kind] = problems.get(problem.kind, 0) + 1
     record = DataRecord(name, fingerprint, len(train), len(validation), problems)
     trained = TrainedModel(model, preprocessing, config, record, dict(dataset.label_names))
-    return Training(model, build_objective(config.objective), dataset, train, validation, trained)
+    objective = (parts or {}).get("objective") or build_objective(config.objective)
+    return Training(model, objective, dataset, train, validation, trained)
 
 
 def fit(
@@ -147,7 +151,7 @@ def fit(
     configure_cpu()
     config = training.config.training
     module = VAEModule(
-        training.model.to(memory_format=torch.channels_last),  # pyright: ignore[reportCallIssue]
+        cast(LatentModel, training.model.to(memory_format=torch.channels_last)),  # pyright: ignore[reportCallIssue]
         training.objective,
         training.trained.preprocessing,
         config,
@@ -162,11 +166,12 @@ def fit(
     interruption = Interruption()
     checkpoints = [] if run is None else [Checkpointer(run, config.checkpoint_minutes)]
     early = [] if config.patience is None else [EarlyStopping(config.patience)]
-    with torch.random.fork_rng(devices=[]), _quiet():
-        _run(training, module, [*checkpoints, EpochLog(run), *early, Limits(), *callbacks, interruption])
-    for checkpointer in checkpoints:
-        checkpointer.save(module)
-    ending = _ending(module, interruption)
+    if _ending(module) is None:
+        with torch.random.fork_rng(devices=[]), _quiet():
+            _run(training, module, [*checkpoints, EpochLog(run), *early, Limits(), *callbacks, interruption])
+        for checkpointer in checkpoints:
+            checkpointer.save(module)
+    ending = _ending(module) or "interrupted"
     result = Fit(_result(training, module, run), tuple(module.history), ending)
     if run is not None and ending != "interrupted":
         write_model(run, result.trained)
@@ -176,8 +181,6 @@ def fit(
 def _run(training: Training, module: VAEModule, callbacks: list[Callback]) -> None:
     """Runs Lightning's loop over the steps that are left."""
     config, hardware = module.config, detect()
-    if module.step >= module.total_steps:
-        return
     interruption = cast(Interruption, callbacks[-1])
     trainer = pl.Trainer(
         accelerator=hardware.accelerator,
@@ -201,13 +204,25 @@ def _run(training: Training, module: VAEModule, callbacks: list[Callback]) -> No
         interruption.restore()
 
 
-def _ending(module: VAEModule, interruption: Interruption) -> Ending:
-    if module.step >= module.total_steps:
+def _ending(module: VAEModule) -> Ending | None:
+    return ending_of(module.config, module.steps_per_epoch, module.standing())
+
+
+def ending_of(config: TrainingConfig, steps_per_epoch: int, state: Mapping[str, Any]) -> Ending | None:
+    """Tells why a training is over, from the state in its last checkpoint; None while it is not.
+
+    Args:
+        config: limits of the training; they may be wider than those that it began with.
+        steps_per_epoch: batches in one pass over the data.
+        state: "step", "seconds" and "history".
+    """
+    if state["step"] >= config.epochs * steps_per_epoch:
         return "finished"
-    if interruption.requested:
-        return "interrupted"
-    minutes = module.config.max_minutes
-    return "time" if minutes is not None and module.seconds >= 60 * minutes else "early"
+    if config.max_minutes is not None and state["seconds"] >= 60 * config.max_minutes:
+        return "time"
+    losses = [line.get("validation_loss", math.inf) for line in state["history"]]
+    waited = len(losses) - 1 - losses.index(min(losses)) if losses else 0
+    return "early" if config.patience is not None and waited >= config.patience else None
 
 
 def _result(training: Training, module: VAEModule, run: RunFolder | None) -> TrainedModel:
@@ -236,7 +251,7 @@ def batch_of(dataset: Dataset, trained: TrainedModel, rows: Indices) -> Batch:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet() -> Generator[None]:
     """Silences Lightning's log and the hints that do not apply to in-memory batches."""
     logger = logging.getLogger("lightning.pytorch")
     level = logger.level

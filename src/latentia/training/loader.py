@@ -30,13 +30,12 @@ class TrainingLoader:
         self._seed = seed
         self._position = position
 
-    def __len__(self) -> int:
-        return len(self._indices) // self._batch_size
-
+    # No __len__: after a resume within an epoch fewer batches are left than a full epoch has.
     def __iter__(self) -> Iterator[Batch]:
-        epoch, first = divmod(self._position(), len(self))
+        per_epoch = len(self._indices) // self._batch_size
+        epoch, first = divmod(self._position(), per_epoch)
         order = self._indices[epoch_order(len(self._indices), self._seed, epoch)]
-        for number in range(first, len(self)):
+        for number in range(first, per_epoch):
             yield self._dataset.batch(order[number * self._batch_size : (number + 1) * self._batch_size])
 
 

@@ -27,7 +27,11 @@ TRAIN, VALIDATE = 0, 1
 
 def seed_noise(seed: int, stream: int, step: int) -> None:
     """Seeds torch so that all noise of a step is a function of seed, stream and step."""
-    torch.manual_seed(int(np.random.SeedSequence([seed, stream, step]).generate_state(1, np.uint64)[0] >> 1))
+    number = int(np.random.SeedSequence([seed, stream, step]).generate_state(1, np.uint64)[0] >> 1)
+    # Not torch.manual_seed: without a GPU it keeps a call stack for each call, and takes longer than a small step.
+    torch.default_generator.manual_seed(number)
+    if torch.cuda.is_available():
+        torch.cuda.manual_seed_all(number)
 
 
 def prepare(batch: Batch, preprocessing: Preprocessing) -> Batch:
@@ -48,7 +52,7 @@ class Means:
 
     def add(self, terms: Terms) -> None:
         """Adds the terms of a batch."""
-        sums = torch.stack([terms.distortion.sum(), terms.rate.sum(), terms.loss.sum()]).tolist()
+        sums = cast(list[float], torch.stack([terms.distortion.sum(), terms.rate.sum(), terms.loss.sum()]).tolist())
         self.count += terms.loss.shape[0]
         self.distortion += sums[0]
         self.rate += sums[1]
@@ -72,6 +76,14 @@ def _moving_average(decay: float) -> Callable[[Any, Any, Any], None]:
         torch._foreach_lerp_(list(averages), list(currents), weight)  # pyright: ignore[reportPrivateUsage]
 
     return update
+
+
+def _lay_out_as_weights(optimizer: torch.optim.Optimizer) -> None:
+    """Gives restored moments the memory layout of their weights, as they had it before; fused steps depend on it."""
+    for weight, state in optimizer.state.items():
+        for name, value in state.items():
+            if isinstance(value, Tensor) and value.shape == weight.shape:
+                state[name] = torch.empty_like(weight).copy_(value)
 
 
 class VAEModule(pl.LightningModule):
@@ -145,16 +157,18 @@ class VAEModule(pl.LightningModule):
         """The model with averaged weights: the one that is validated and kept."""
         return cast(LatentModel, self.average.module) if self.config.weight_average else self.model
 
+    def standing(self) -> dict[str, Any]:
+        """Returns how far the training has come."""
+        return {"step": self.step, "seconds": self.seconds, "history": list(self.history)}
+
     def training_state(self) -> dict[str, Any]:
         """Returns everything that the rest of the training depends on."""
         return {
-            "step": self.step,
-            "seconds": self.seconds,
+            **self.standing(),
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": cast(torch.optim.Optimizer, self.optimizers(use_pl_optimizer=False)).state_dict(),
             "means": dict(vars(self.train_means)),
-            "history": list(self.history),
             "best_loss": self.best_loss if self.best_weights is not None else None,
             "best_weights": self.best_weights,
         }
@@ -188,6 +202,7 @@ class VAEModule(pl.LightningModule):
         optimizer = torch.optim.AdamW(groups, lr=self.config.learning_rate, betas=(0.9, 0.99), fused=True)
         if self._optimizer_state is not None:
             optimizer.load_state_dict(self._optimizer_state)
+            _lay_out_as_weights(optimizer)
         return optimizer
 
     def on_train_start(self) -> None:
@@ -233,8 +248,8 @@ class VAEModule(pl.LightningModule):
         if bool(torch.isfinite(terms.loss).all()):
             return
         term = "distortion" if not bool(torch.isfinite(terms.distortion).all()) else "rate"
-        bad = (~torch.isfinite(terms.loss)).nonzero()[:, 0].tolist()
-        positions = batch.index.tolist() if batch.index is not None else list(range(len(batch)))
+        bad = cast(list[int], (~torch.isfinite(terms.loss)).nonzero()[:, 0].tolist())
+        positions = list(range(len(batch))) if batch.index is None else cast(list[int], batch.index.tolist())
         names = ", ".join(self.name_of(positions[i]) for i in bad[:3])
         more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
         raise TrainingError(

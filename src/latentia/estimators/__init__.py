@@ -1,0 +1,6 @@
+"""The Python face: estimators with the conventions of scikit-learn."""
+
+from latentia.estimators.images import ImageVAE
+from latentia.estimators.vectors import VAE
+
+__all__ = ["VAE", "ImageVAE"]

@@ -1,0 +1,210 @@
+"""What the estimators have in common: parameters, fitting, saving."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from latentia.data import Source
+from latentia.errors import OptionError
+from latentia.estimators.parts import ROLES, Parts
+from latentia.files import make_folder
+from latentia.presets import resolve
+from latentia.runs import RunFolder, TrainedModel, write_history, write_model
+from latentia.training.fit import fit, prepare_training
+
+Floats = NDArray[np.floating[Any]]
+History = tuple[dict[str, float], ...]
+
+
+class BaseVAE(TransformerMixin, BaseEstimator):
+    """A variational autoencoder behind scikit-learn's interface.
+
+    What is None is taken from the preset.
+
+    Args:
+        latent_dim: number of latents.
+        preset: name of a preset; None chooses by the data.
+        settings: the rest of the configuration, nested as in a configuration file, for example
+            `{"data": {"size": 32}, "training": {"patience": 5}}`.
+        epochs: passes over the data.
+        batch_size: examples a step.
+        learning_rate: the largest one; it warms up and decays.
+        beta: weight of the rate in the objective.
+        max_minutes: longest time to train.
+        encoder: a name, `{"name": ..., setting: ...}`, or an object, as the following.
+        decoder: latents to the likelihood's parameters.
+        prior: the distribution of the latents.
+        likelihood: the distribution of the data given latents.
+        objective: what training minimises.
+        random_state: seed of first weights, order and noise; None means the seed of the settings, which is 0.
+        verbose: whether a progress bar is shown on stderr.
+
+    Attributes:
+        trained_: the model, its preprocessing and configuration: what the functions in `latentia.tasks` take.
+        history_: one line of figures for each epoch.
+        n_features_in_: numbers in one example.
+    """
+
+    trained_: TrainedModel
+    history_: History
+    n_features_in_: int
+
+    def __init__(
+        self,
+        latent_dim: int | None = None,
+        *,
+        preset: str | None = None,
+        settings: dict[str, Any] | None = None,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: float | None = None,
+        beta: float | None = None,
+        max_minutes: float | None = None,
+        encoder: Any = None,
+        decoder: Any = None,
+        prior: Any = None,
+        likelihood: Any = None,
+        objective: Any = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: bool = False,
+    ) -> None:
+        self.latent_dim = latent_dim
+        self.preset = preset
+        self.settings = settings
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.beta = beta
+        self.max_minutes = max_minutes
+        self.encoder = encoder
+        self.decoder = decoder
+        self.prior = prior
+        self.likelihood = likelihood
+        self.objective = objective
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @classmethod
+    def from_trained(cls, trained: TrainedModel, history: Sequence[dict[str, float]] = ()) -> Self:
+        """Makes a fitted estimator of a trained model.
+
+        Args:
+            trained: the model.
+            history: one line of figures for each epoch.
+        """
+        settings = trained.config.model_dump(mode="json", exclude={"preset"})
+        estimator = cls(trained.config.model.latent_dim, preset=trained.config.preset, settings=settings)
+        estimator._keep(trained, tuple(history), Parts())
+        return estimator
+
+    def save_pretrained(self, folder: str | Path) -> Path:
+        """Writes the model into a run folder, from which `latentia.load` reads it.
+
+        Args:
+            folder: is created where it is missing; a model in it is replaced.
+
+        Returns:
+            The folder.
+
+        Raises:
+            OptionError: a part is an object of a class that is not registered.
+            RunError: a training is at work in the folder.
+            FileError: the folder cannot be written.
+        """
+        check_is_fitted(self)
+        self._parts.require_registered()
+        run = RunFolder(make_folder(Path(folder).expanduser()))
+        with run.locked():
+            write_model(run, self.trained_)
+            write_history(run, self.history_)
+        return run.path
+
+    def score(self, X: Any, y: Any = None) -> float:  # noqa: N803
+        """Returns the mean log likelihood of examples, nats.
+
+        Args:
+            X: the examples.
+            y: ignored.
+        """
+        return float(np.mean(self.score_samples(X)))
+
+    def score_samples(self, X: Any) -> Floats:  # noqa: N803
+        """Returns the log likelihood of each example, nats, shape (N,)."""
+        raise NotImplementedError
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.trained_.config.model.latent_dim
+
+    def _train(self, source: Source) -> None:
+        """Trains on a source of data, and keeps the result."""
+        parts = Parts.read({role: getattr(self, role) for role in ROLES})
+        config, preprocessing = resolve(source, self.preset, self.settings or {})
+        for settings in (parts.settings, self._explicit_settings()):
+            config = config.with_settings(settings, f"the arguments of {type(self).__name__}")
+        training = prepare_training(
+            source.load(preprocessing),
+            preprocessing,
+            config,
+            name=source.name,
+            fingerprint=source.fingerprint(),
+            parts=parts.objects,
+        )
+        parts.require_fit(training.model, config.model.latent_dim, preprocessing.event_shape)
+        result = fit(training, callbacks=self._callbacks())
+        self._keep(result.trained, result.history, parts)
+        if result.ending == "interrupted":
+            raise KeyboardInterrupt
+
+    def _keep(self, trained: TrainedModel, history: History, parts: Parts) -> None:
+        self.trained_ = trained
+        self.history_ = history
+        self.n_features_in_ = int(np.prod(trained.preprocessing.event_shape))
+        self._parts = parts
+
+    def _explicit_settings(self) -> dict[str, Any]:
+        """Returns what the person set by arguments, nested as in a configuration file."""
+        training = {
+            "epochs": self.epochs,
+            "batch_size": self.batch_size,
+            "learning_rate": self.learning_rate,
+            "max_minutes": self.max_minutes,
+            "seed": None if self.random_state is None else seed_of(self.random_state),
+        }
+        groups: dict[str, dict[str, Any]] = {
+            "model": {"latent_dim": self.latent_dim},
+            "objective": {"beta": self.beta},
+            "training": training,
+        }
+        chosen = {name: {k: v for k, v in group.items() if v is not None} for name, group in groups.items()}
+        return {name: group for name, group in chosen.items() if group}
+
+    def _callbacks(self) -> list[Any]:
+        if not self.verbose:
+            return []
+        from latentia.training.progress import TrainingProgress
+
+        return [TrainingProgress()]
+
+
+def seed_of(random_state: Any) -> int:
+    """Turns scikit-learn's `random_state` into a seed; None draws one from NumPy's global state.
+
+    Raises:
+        OptionError: it is neither a seed nor a random state.
+    """
+    if isinstance(random_state, numbers.Integral):
+        return int(random_state)
+    if random_state is None:
+        return int(np.random.randint(2**31 - 1))  # noqa: NPY002
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**31 - 1))
+    raise OptionError(f"random_state must be a whole number, a RandomState or None, not {random_state!r}.")

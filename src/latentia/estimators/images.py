@@ -1,0 +1,129 @@
+"""`ImageVAE`: the estimator for pictures."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any, Self, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from latentia.core import Batch
+from latentia.data import Arrays, ArraySource, Dataset, ImagePreprocessing, Source, open_source
+from latentia.errors import DataError, OptionError
+from latentia.estimators.base import BaseVAE, Floats, seed_of
+from latentia.estimators.likelihood import log_likelihood
+from latentia.tasks import decode_means, encode, generate, reconstruct
+from latentia.tasks.walk import look_at, row_batches
+
+Pictures = NDArray[np.float32]
+
+
+class ImageVAE(BaseVAE):
+    """A variational autoencoder of pictures, with scikit-learn's conventions.
+
+    Pictures go in as arrays, shape (N, H, W) or (N, H, W, C), uint8 or floats in [0, 1]; or as the path of a folder,
+    a CSV manifest or an array file, or the name of a data set. They are brought into the model's size and colours.
+    They come out as float32 in [0, 1], shape (N, H, W) from a grey model and (N, H, W, 3) from a colour model.
+
+    The parameters are those of `BaseVAE`.
+
+    Example:
+        >>> images = np.random.default_rng(0).random((40, 8, 8), np.float32)
+        >>> vae = ImageVAE(latent_dim=2, epochs=1).fit(images)
+        >>> vae.transform(images).shape, vae.reconstruct(images).shape, vae.sample(3, random_state=0).shape
+        ((40, 2), (40, 8, 8), (3, 8, 8))
+    """
+
+    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803
+        """Trains on pictures.
+
+        Args:
+            X: pictures, at least 2.
+            y: ignored.
+
+        Raises:
+            DataError: an array of another shape, NaN, floats outside of [0, 1], or pictures that cannot be read.
+            FileError: there is no such file or folder.
+            OptionError: an unknown data set, preset, key or part, or a value that is out of range.
+        """
+        source = _source(X)
+        if source.kind != "image":
+            raise DataError(f"{source.name} holds vectors; ImageVAE takes pictures, and VAE takes vectors.")
+        self._train(source)
+        return self
+
+    def transform(self, X: Any) -> Pictures:  # noqa: N803
+        """Returns the means of the posteriors, shape (N, latent_dim)."""
+        dataset = self._dataset(X)
+        return encode(self.trained_, dataset).mean
+
+    def inverse_transform(self, X: Any) -> Pictures:  # noqa: N803
+        """Returns the likelihood's means for latents (N, latent_dim); levels outside of [0, 1] are cut off."""
+        check_is_fitted(self)
+        z = np.asarray(X, np.float32)
+        if z.ndim != 2 or z.shape[1] != self._n_features_out or not np.isfinite(z).all():
+            raise DataError(f"Expected finite latents of shape (N, {self._n_features_out}), not {z.shape}.")
+        return self._pictures(decode_means(self.trained_, torch.from_numpy(z.copy())))
+
+    def reconstruct(self, X: Any) -> Pictures:  # noqa: N803
+        """Encodes and decodes: the likelihood's means at the posteriors' means."""
+        dataset = self._dataset(X)
+        return self._pictures(reconstruct(self.trained_, dataset).mean)
+
+    def sample(self, n_samples: int = 1, random_state: Any = None) -> Pictures:
+        """Makes new pictures: latents from the prior, and the likelihood's mean for each.
+
+        Args:
+            n_samples: how many.
+            random_state: a seed or RandomState; None draws others at each call.
+        """
+        check_is_fitted(self)
+        if n_samples < 1:
+            raise OptionError(f"n_samples must be at least 1, not {n_samples}.")
+        return self._pictures(generate(self.trained_, n_samples, seed_of(random_state)))
+
+    def score_samples(self, X: Any) -> Floats:  # noqa: N803
+        """Estimates the log likelihood of each picture by importance sampling, nats, shape (N,).
+
+        It is a probability mass on the 256-level grid; of the black and white picture where the model binarises.
+        """
+        dataset = self._dataset(X)
+        parts = [self._nats(dataset, rows) for rows in row_batches(len(dataset))]
+        return np.concatenate(parts)
+
+    def _nats(self, dataset: Dataset, rows: NDArray[np.int64]) -> Floats:
+        batch: Batch = look_at(self.trained_, dataset, rows)
+        return log_likelihood(self.trained_.model, batch).cpu().numpy()
+
+    def _dataset(self, X: Any) -> Dataset:  # noqa: N803
+        """Brings pictures into the model's form."""
+        check_is_fitted(self)
+        dataset = _source(X).load(self.trained_.preprocessing)
+        if not len(dataset):
+            raise DataError("There are no pictures (0 examples).")
+        return dataset
+
+    def _pictures(self, x: Tensor) -> Pictures:
+        levels = x.clamp(0, 1).permute(0, 2, 3, 1).contiguous().numpy()
+        return levels[..., 0] if cast(ImagePreprocessing, self.trained_.preprocessing).channels == 1 else levels
+
+
+def _source(X: Any) -> Source:  # noqa: N803
+    """Returns the source of what a person gave: a path, a name, or arrays."""
+    if isinstance(X, str | Path):
+        return open_source(X)
+    images = np.asarray(X)
+    if images.ndim not in (3, 4):
+        raise DataError(
+            f"Expected pictures of shape (N, H, W) or (N, H, W, C), not {images.shape}; VAE takes vectors (N, D)."
+        )
+
+    def digest() -> str:
+        return hashlib.blake2b(np.ascontiguousarray(images).tobytes(), digest_size=16).hexdigest()
+
+    return ArraySource("arrays", lambda _split: Arrays(images), digest)

@@ -1,0 +1,89 @@
+"""Parts of a model as a person gives them: by name, by name and settings, or as objects."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from latentia.distributions import LIKELIHOODS, PRIORS
+from latentia.errors import OptionError
+from latentia.models import LatentModel
+from latentia.nets import DECODERS, ENCODERS
+from latentia.objectives import OBJECTIVES
+from latentia.registry import Registry
+
+ROLES: dict[str, Registry[Any]] = {
+    "encoder": ENCODERS,
+    "decoder": DECODERS,
+    "prior": PRIORS,
+    "likelihood": LIKELIHOODS,
+    "objective": OBJECTIVES,
+}
+# What the model knows about a part, and so is no setting of it.
+SIZES = frozenset({"event_shape", "latent_dim", "out_shape", "features", "channels"})
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts that a person chose.
+
+    Attributes:
+        settings: nested settings of the configuration that stand for all of them.
+        objects: those given as objects, by role; copies, so that fitting leaves the person's own as they are.
+    """
+
+    settings: dict[str, Any] = field(default_factory=dict[str, Any])
+    objects: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    @classmethod
+    def read(cls, given: Mapping[str, Any]) -> Parts:
+        """Reads parts by role; None stands for the preset's own.
+
+        Example:
+            >>> Parts.read({"prior": "mixture", "objective": OBJECTIVES.build("iwae", {})}).settings
+            {'model': {'prior': 'mixture'}, 'objective': {'name': 'iwae', 'n_samples': 5, 'warmup_steps': 0}}
+        """
+        parts = cls()
+        for role, part in given.items():
+            if part is None:
+                continue
+            home = parts.settings if role == "objective" else parts.settings.setdefault("model", {})
+            if isinstance(part, str | Mapping):
+                home[role] = part
+            else:
+                home[role] = _described(ROLES[role], part)
+                parts.objects[role] = copy.deepcopy(part)
+        return parts
+
+    def require_registered(self) -> None:
+        """Checks that a saved model could be rebuilt.
+
+        Raises:
+            OptionError: the class of an object is not registered.
+        """
+        for role, part in self.objects.items():
+            ROLES[role].name_of(part)
+
+    def require_fit(self, model: LatentModel, latent_dim: int, event_shape: tuple[int, ...]) -> None:
+        """Checks that the objects have the model's sizes; others could be broadcast in silence.
+
+        Raises:
+            OptionError: a part was made for another size.
+        """
+        sizes = {"latent_dim": latent_dim, "event_shape": event_shape}
+        sizes["out_shape"] = model.likelihood.parameter_shape(event_shape)
+        for role, part in self.objects.items():
+            for name, wanted in sizes.items():
+                found = getattr(part, name, wanted)
+                if found != wanted:
+                    raise OptionError(f"The {role} was made with {name}={found}, but the model needs {wanted}.")
+
+
+def _described(registry: Registry[Any], part: object) -> dict[str, Any]:
+    """Returns the settings that stand for an object; of an unregistered class there is only the name to tell."""
+    if not any(registry.get(name) is type(part) for name in registry):
+        return {"name": f"{type(part).__module__}.{type(part).__qualname__}"}
+    arguments = {key: value for key, value in registry.arguments_of(part).items() if key not in SIZES}
+    return {"name": registry.name_of(part), **arguments}

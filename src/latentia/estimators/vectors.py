@@ -1,0 +1,116 @@
+"""`VAE`: the estimator for vectors."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from typing import Any, Self, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import ClassNamePrefixFeaturesOutMixin
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+
+from latentia.core import Batch
+from latentia.data import Arrays, ArraySource, VectorPreprocessing
+from latentia.errors import OptionError
+from latentia.estimators.base import BaseVAE, Floats, History, seed_of
+from latentia.estimators.likelihood import log_likelihood
+from latentia.estimators.parts import Parts
+from latentia.runs import TrainedModel
+
+Vectors = NDArray[np.float64]
+CHUNK = 1024
+
+
+class VAE(ClassNamePrefixFeaturesOutMixin, BaseVAE):
+    """A variational autoencoder of vectors, shape (N, D), with scikit-learn's conventions.
+
+    Features are standardised before and after, so that all results are in the units of the data. Once trained, the
+    model calculates in double precision, so that the result for a row does not depend on the rows beside it.
+
+    The parameters are those of `BaseVAE`.
+
+    Example:
+        >>> x = np.random.default_rng(0).normal(size=(60, 4)) * [1, 10, 100, 1000]
+        >>> vae = VAE(latent_dim=2, epochs=2).fit(x)
+        >>> vae.transform(x).shape, vae.inverse_transform(vae.transform(x)).shape
+        ((60, 2), (60, 4))
+        >>> vae.sample(5, random_state=0).shape, vae.score_samples(x).shape
+        ((5, 4), (60,))
+    """
+
+    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803
+        """Trains on vectors.
+
+        Args:
+            X: numbers, shape (N, D), N at least 2.
+            y: ignored.
+
+        Raises:
+            ValueError: the data are not finite numbers of that shape.
+            OptionError: an unknown preset, key or part, or a value that is out of range.
+        """
+        x = cast(Vectors, validate_data(self, X, dtype=np.float64, ensure_min_samples=2))
+        digest = hashlib.blake2b(np.ascontiguousarray(x).tobytes(), digest_size=16).hexdigest()
+        self._train(ArraySource("arrays", lambda _split: Arrays(x), lambda: digest))
+        return self
+
+    def transform(self, X: Any) -> Vectors:  # noqa: N803
+        """Returns the means of the posteriors, shape (N, latent_dim)."""
+        batch = self._batch(X)
+        with torch.inference_mode():
+            means = [self._exact.posterior_of(Batch(part)).mean for part in batch.x.split(CHUNK)]
+        return torch.cat(means).double().numpy()
+
+    def inverse_transform(self, X: Any) -> Vectors:  # noqa: N803
+        """Returns the likelihood's means for latents (N, latent_dim), in the units of the data, shape (N, D)."""
+        check_is_fitted(self)
+        z = torch.from_numpy(np.array(check_array(X, dtype=np.float64)))
+        if z.shape[1] != self._n_features_out:
+            raise OptionError(f"Expected {self._n_features_out} latents, not {z.shape[1]}.")
+        with torch.inference_mode():
+            means = [self._exact.decode(part[None]).mean[0] for part in z.split(CHUNK)]
+        return self._preprocessing.invert(torch.cat(means).numpy())
+
+    def reconstruct(self, X: Any) -> Vectors:  # noqa: N803
+        """Encodes and decodes: the likelihood's means at the posteriors' means, shape (N, D)."""
+        return self.inverse_transform(self.transform(X))
+
+    def sample(self, n_samples: int = 1, random_state: Any = None) -> Vectors:
+        """Draws new vectors from the model: latents from the prior, then data from the likelihood.
+
+        Args:
+            n_samples: how many.
+            random_state: a seed or RandomState; None draws others at each call.
+
+        Returns:
+            Shape (n_samples, D), in the units of the data.
+        """
+        check_is_fitted(self)
+        if n_samples < 1:
+            raise OptionError(f"n_samples must be at least 1, not {n_samples}.")
+        with torch.inference_mode(), torch.random.fork_rng():
+            torch.manual_seed(seed_of(random_state))
+            drawn = self._exact.decode(self._exact.prior().sample((1, n_samples))).sample()[0]
+        return self._preprocessing.invert(drawn.numpy())
+
+    def score_samples(self, X: Any) -> Floats:  # noqa: N803
+        """Estimates the log density of each vector by importance sampling, nats, shape (N,)."""
+        batch = self._batch(X)
+        nats = torch.cat([log_likelihood(self._exact, Batch(part)) for part in batch.x.split(CHUNK)])
+        return nats.numpy() - self._preprocessing.log_volume
+
+    @property
+    def _preprocessing(self) -> VectorPreprocessing:
+        return cast(VectorPreprocessing, self.trained_.preprocessing)
+
+    def _batch(self, X: Any) -> Batch:  # noqa: N803
+        check_is_fitted(self)
+        x = cast(Vectors, validate_data(self, X, dtype=np.float64, reset=False))
+        return Batch(torch.from_numpy(self._preprocessing.apply(x)).double())
+
+    def _keep(self, trained: TrainedModel, history: History, parts: Parts) -> None:
+        super()._keep(trained, history, parts)
+        self._exact = copy.deepcopy(trained.model).double()

@@ -1,0 +1,207 @@
+"""One contract for every registered part: a new part is covered by registering it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from latentia.config import ModelConfig, Part
+from latentia.core import Batch
+from latentia.distributions import LIKELIHOODS, POSTERIORS, PRIORS
+from latentia.models import MODELS, build_model
+from latentia.nets import DECODERS, ENCODERS
+from latentia.objectives import OBJECTIVES, log_weights
+from latentia.registry import Registry
+
+LATENT = 3
+IMAGE = (1, 8, 8)
+COLOUR = (3, 8, 8)
+VECTOR = (5,)
+SMALL: dict[str, dict[str, Any]] = {
+    "residual": {"widths": (4, 6), "blocks": (1, 1)},
+    "dense": {"width": 8},
+    "mixture": {"components": 4},
+    "discretised-logistic-mixture": {"components": 2},
+    "iwae": {"n_samples": 3},
+}
+
+
+def small(name: str) -> Part:
+    return Part(name=name, **SMALL.get(name, {}))
+
+
+def shapes_of(likelihood: str) -> list[tuple[int, ...]]:
+    cls = LIKELIHOODS.get(likelihood)
+    return [IMAGE, COLOUR] if cls.grid or cls.binary else [VECTOR]
+
+
+def data(likelihood: str, shape: tuple[int, ...], n: int = 4) -> Tensor:
+    cls = LIKELIHOODS.get(likelihood)
+    if cls.binary:
+        return (torch.rand(n, *shape) < 0.3).float()
+    if cls.grid:
+        return torch.randint(0, 256, (n, *shape)).float() / 255
+    return torch.randn(n, *shape)
+
+
+def every_model() -> list[tuple[ModelConfig, tuple[int, ...]]]:
+    cases: list[tuple[ModelConfig, tuple[int, ...]]] = []
+    base = ModelConfig(latent_dim=LATENT, encoder=small("dense"), decoder=small("dense"))
+    for kind in MODELS:
+        for name in LIKELIHOODS:
+            cases += [(base.model_copy(update={"kind": kind, "likelihood": small(name)}), s) for s in shapes_of(name)]
+        for field, registry in (
+            ("posterior", POSTERIORS),
+            ("prior", PRIORS),
+            ("encoder", ENCODERS),
+            ("decoder", DECODERS),
+        ):
+            cases += [(base.model_copy(update={"kind": kind, field: small(name)}), IMAGE) for name in registry]
+    return cases
+
+
+CASES = every_model()
+IDS = [
+    f"{c.kind}-{c.encoder.name}-{c.decoder.name}-{c.posterior.name}-{c.prior.name}-{c.likelihood.name}-{s}"
+    for c, s in CASES
+]
+
+
+def build(config: ModelConfig, shape: tuple[int, ...]) -> nn.Module:
+    torch.manual_seed(0)
+    return build_model(config, shape)
+
+
+@pytest.mark.parametrize(("config", "shape"), CASES, ids=IDS)
+@pytest.mark.parametrize("objective", list(OBJECTIVES))
+def test_shapes_and_gradients(config: ModelConfig, shape: tuple[int, ...], objective: str) -> None:
+    model = build(config, shape)
+    with torch.no_grad():  # branches that start at zero would hide their first layer from the gradient
+        for parameter in model.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    batch = Batch(data(config.likelihood.name, shape))
+    chosen = OBJECTIVES.build(objective, SMALL.get(objective, {}))
+    terms = chosen(model.infer(batch, chosen.n_samples), batch, step=0)
+    for term in (terms.distortion, terms.rate, terms.loss, terms.elbo):
+        assert term.shape == (4,)
+        assert term.dtype == torch.float32
+        assert torch.isfinite(term).all()
+    terms.loss.mean().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert torch.isfinite(parameter.grad).all(), name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+@pytest.mark.parametrize(("config", "shape"), CASES, ids=IDS)
+def test_same_seed_same_result_and_other_seed_another(config: ModelConfig, shape: tuple[int, ...]) -> None:
+    batch = Batch(data(config.likelihood.name, shape))
+
+    def draw(seed: int) -> Tensor:
+        model = build(config, shape).eval()
+        torch.manual_seed(seed)
+        return log_weights(model.infer(batch, 2), batch)
+
+    assert torch.equal(draw(1), draw(1))
+    assert not torch.equal(draw(1), draw(2))
+
+
+@pytest.mark.parametrize(("config", "shape"), CASES, ids=IDS)
+def test_save_and_load_gives_equal_outputs(config: ModelConfig, shape: tuple[int, ...], tmp_path: Path) -> None:
+    model = build(config, shape).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    save_file(model.state_dict(), tmp_path / "m.safetensors")
+    again = build_model(ModelConfig.model_validate_json(config.model_dump_json()), shape).eval()
+    again.load_state_dict(load_file(tmp_path / "m.safetensors"))
+    z = torch.randn(2, 3, LATENT)
+    assert torch.equal(model.decode(z).mean, again.decode(z).mean)
+
+
+@pytest.mark.parametrize(("config", "shape"), CASES, ids=IDS)
+def test_hidden_values_do_not_matter(config: ModelConfig, shape: tuple[int, ...]) -> None:
+    """Neither to the encoder nor to the likelihood, even if they are NaN."""
+    model = build(config, shape).eval()
+    x = data(config.likelihood.name, shape)
+    observed = torch.rand(4, *((1, *shape[1:]) if len(shape) == 3 else shape)) < 0.6
+    results: list[Tensor] = []
+    for filler in (0.0, 1.0, math.nan):
+        batch = Batch(torch.where(observed, x, torch.tensor(filler)), observed=observed)
+        torch.manual_seed(0)
+        results.append(log_weights(model.infer(batch, 2), batch))
+    assert torch.isfinite(results[0]).all()
+    assert torch.equal(results[0], results[1])
+    assert torch.equal(results[0], results[2])
+
+
+def everything() -> list[tuple[Registry[Any], str, dict[str, Any]]]:
+    sizes: dict[str, Any] = {
+        "event_shape": IMAGE,
+        "out_shape": IMAGE,
+        "latent_dim": LATENT,
+        "features": 7,
+        "channels": 1,
+    }
+    registries: list[Registry[Any]] = [ENCODERS, DECODERS, POSTERIORS, PRIORS, LIKELIHOODS, OBJECTIVES]
+    return [(registry, name, sizes) for registry in registries for name in registry]
+
+
+@pytest.mark.parametrize(
+    ("registry", "name", "sizes"), everything(), ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_constructor_arguments_are_the_saved_configuration(
+    registry: Registry[Any], name: str, sizes: dict[str, Any]
+) -> None:
+    part = registry.build(name, SMALL.get(name, {}), **sizes)
+    assert registry.name_of(part) == name
+    arguments = registry.arguments_of(part)
+    again = registry.build(name, Part.model_validate_json(Part(name=name, **arguments).model_dump_json()).arguments)
+    assert registry.arguments_of(again) == arguments
+    assert registry.get(name).__doc__
+
+
+@pytest.mark.parametrize("name", list(PRIORS))
+def test_priors_integrate_to_one(name: str) -> None:
+    """By importance sampling from a wide normal distribution in two dimensions."""
+    torch.manual_seed(0)
+    prior = PRIORS.build(name, SMALL.get(name, {}), latent_dim=2)()
+    wide = torch.distributions.Independent(torch.distributions.Normal(torch.zeros(2), 3 * torch.ones(2)), 1)
+    z = wide.sample((200_000,))
+    assert (prior.log_prob(z) - wide.log_prob(z)).exp().mean().item() == pytest.approx(1.0, abs=0.03)
+    drawn = prior.sample((50_000,))
+    assert -prior.log_prob(drawn).mean().item() < 5.0  # its own draws are likely under it
+    assert drawn.shape == (50_000, 2)
+
+
+GRIDS = [name for name in LIKELIHOODS if LIKELIHOODS.get(name).grid]
+
+
+@pytest.mark.parametrize("spread", [0.2, 1.0, 5.0])
+@pytest.mark.parametrize("name", GRIDS)
+def test_grid_likelihoods_sum_to_one(name: str, spread: float) -> None:
+    """The mass of all 256 levels of a pixel."""
+    torch.manual_seed(0)
+    likelihood = LIKELIHOODS.build(name, SMALL.get(name, {}), channels=1).eval()
+    shape = likelihood.parameter_shape((1, 1, 1))
+    distribution = likelihood((spread * torch.randn(1, 1, *shape)).expand(1, 256, *shape))
+    levels = torch.arange(256.0).reshape(256, 1, 1, 1) / 255
+    assert distribution.log_prob(levels).exp().sum().item() == pytest.approx(1.0, abs=2e-3)
+
+
+@pytest.mark.parametrize("name", list(LIKELIHOODS))
+def test_likelihoods_sample_what_they_expect(name: str) -> None:
+    torch.manual_seed(0)
+    shape = (1, 1, 1) if LIKELIHOODS.get(name).grid or LIKELIHOODS.get(name).binary else (1,)
+    likelihood = LIKELIHOODS.build(name, SMALL.get(name, {}), channels=1).eval()
+    parameters = 0.3 * torch.randn(1, 1, *likelihood.parameter_shape(shape))
+    distribution = likelihood(parameters.expand(1, 20_000, *parameters.shape[2:]))
+    sample = distribution.sample()
+    assert sample.shape == distribution.mean.shape
+    assert sample.mean().item() == pytest.approx(distribution.mean.mean().item(), abs=0.02)

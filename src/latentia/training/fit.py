@@ -13,6 +13,7 @@ from typing import Any, Literal, cast
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Callback
+from torch import Tensor
 
 from latentia.config import Config, TrainingConfig
 from latentia.core import Batch
@@ -30,6 +31,7 @@ from latentia.training.loader import TrainingLoader, ValidationLoader
 from latentia.training.module import VAEModule, prepare, seed_noise
 
 Ending = Literal["finished", "time", "early", "interrupted"]
+MEAN_EXAMPLES = 4096
 INITIALISE = 2  # a stream of noise beside those of training and validation
 
 
@@ -119,6 +121,8 @@ def prepare_training(
         seed_noise(seed, INITIALISE, 0)
         model = build_model(config.model, preprocessing.event_shape, parts)
     _require_fit(model, preprocessing)
+    if "decoder" not in (parts or {}):
+        model.start_at(_mean(dataset, train[:MEAN_EXAMPLES]))
     problems: dict[str, int] = {}
     for problem in dataset.problems:
         problems[problem.kind] = problems.get(problem.kind, 0) + 1
@@ -202,6 +206,16 @@ def _run(training: Training, module: VAEModule, callbacks: list[Callback]) -> No
         trainer.fit(module, batches, held_out if len(training.validation) else None)
     finally:
         interruption.restore()
+
+
+def _mean(dataset: Dataset, rows: Indices) -> Tensor:
+    """Returns the mean of some examples, shape (*event_shape), of what was observed of them."""
+    batch = dataset.batch(rows)
+    if batch.observed is None:
+        return batch.x.mean(0)
+    seen = batch.observed.expand_as(batch.x)
+    total = batch.x.where(seen, batch.x.new_zeros(())).sum(0)
+    return torch.where(seen.any(0), total / seen.sum(0).clamp_min(1), batch.x.new_tensor(0.5))
 
 
 def _ending(module: VAEModule) -> Ending | None:

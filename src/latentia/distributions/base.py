@@ -55,6 +55,13 @@ class LazyLikelihood(nn.Module, ABC):
     def parameter_shape(self, event_shape: Shape) -> Shape:
         """Returns the shape of the parameters that one example of shape `event_shape` needs."""
 
+    def centre(self, mean: Tensor) -> Tensor | None:
+        """Returns parameters (*parameter_shape) whose distribution is centred on `mean` (*event_shape).
+
+        Training starts the decoder's offset there; None where a likelihood has no such thing.
+        """
+        return None
+
     @abstractmethod
     def forward(self, parameters: Tensor) -> Likelihood:
         """Returns p(x|z).

@@ -57,6 +57,9 @@ class Bernoulli(LazyLikelihood):
     def parameter_shape(self, event_shape: Shape) -> Shape:
         return event_shape
 
+    def centre(self, mean: Tensor) -> Tensor:
+        return torch.logit(mean, eps=0.005)
+
     def forward(self, parameters: Tensor) -> BernoulliPixels:
         return BernoulliPixels(parameters.float())
 
@@ -136,6 +139,7 @@ class _ScaledLikelihood(LazyLikelihood):
     """
 
     mean_square: Tensor
+    middle = 0.0  # where a decoder's zero lies
 
     def __init__(self, scale: Scale, initial_scale: float) -> None:
         super().__init__()
@@ -152,15 +156,19 @@ class _ScaledLikelihood(LazyLikelihood):
         per_dimension = 2 if self.scale == "predicted" else 1
         return (per_dimension * event_shape[0], *event_shape[1:])
 
+    def centre(self, mean: Tensor) -> Tensor:
+        location = mean - self.middle
+        return torch.cat([location, torch.zeros_like(location)]) if self.scale == "predicted" else location
+
     def locate(self, parameters: Tensor) -> tuple[Tensor, Tensor]:
         """Splits the decoder's output into location and scale."""
         parameters = parameters.float()
         if self.scale == "predicted":
             location, raw = parameters.chunk(2, dim=2)
-            return location, F.softplus(raw + math.log(math.expm1(self.initial_scale))) + MIN_SCALE
-        if self.scale == "shared":
-            return parameters, self.log_scale.exp() + MIN_SCALE
-        return parameters, self.mean_square.sqrt() + MIN_SCALE
+            scale = F.softplus(raw + math.log(math.expm1(self.initial_scale))) + MIN_SCALE
+            return location + self.middle, scale
+        scale = self.log_scale.exp() if self.scale == "shared" else self.mean_square.sqrt()
+        return parameters + self.middle, scale + MIN_SCALE
 
     @torch.no_grad()
     def closed_form_scale(self, location: Tensor, x: Tensor, observed: Tensor | None) -> Tensor:
@@ -227,12 +235,11 @@ class DiscretisedGaussian(_ScaledLikelihood):
     """
 
     grid = True
+    middle = 0.5
 
     def __init__(self, scale: Scale = "shared", initial_scale: float = 0.1) -> None:
         super().__init__(scale, initial_scale)
 
     def forward(self, parameters: Tensor) -> DiscretisedGaussianPixels | _ClosedForm:
-        location, scale = self.locate(parameters)
-        # Networks start near zero; the middle of the grey range is the better start.
-        distribution = DiscretisedGaussianPixels(location + 0.5, scale)
+        distribution = DiscretisedGaussianPixels(*self.locate(parameters))
         return _ClosedForm(self, distribution) if self.scale == "closed-form" and self.training else distribution

@@ -123,6 +123,11 @@ class DiscretisedLogisticMixture(LazyLikelihood):
     def parameter_shape(self, event_shape: Shape) -> Shape:
         return (self.components * self._per_component, *event_shape[1:])
 
+    def centre(self, mean: Tensor) -> Tensor:
+        parameters = mean.new_zeros(self.components, self._per_component, *mean.shape[1:])
+        parameters[:, 1 : 1 + self.channels] = mean - 0.5
+        return parameters.flatten(0, 1)
+
     def forward(self, parameters: Tensor) -> LogisticMixturePixels:
         split = parameters.float().reshape(
             *parameters.shape[:2], self.components, self._per_component, *parameters.shape[3:]

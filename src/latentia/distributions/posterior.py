@@ -9,6 +9,7 @@ from torch.distributions import Distribution
 from latentia.distributions.base import POSTERIORS, LazyPosterior, diagonal_normal
 
 LOG_SCALE_BOUND = 7.0
+INITIAL_LOG_SCALE = -1.0
 
 
 @POSTERIORS.register("diagonal-gaussian")
@@ -32,6 +33,12 @@ class DiagonalGaussian(LazyPosterior):
         self.features = features
         self.latent_dim = latent_dim
         self.head = nn.Linear(features, 2 * latent_dim)
+        # Means that say something from the start, scales that do not drown them.
+        nn.init.kaiming_normal_(self.head.weight, nonlinearity="relu")
+        with torch.no_grad():
+            self.head.weight[latent_dim:] *= 0.1
+            self.head.bias[:latent_dim] = 0.0
+            self.head.bias[latent_dim:] = INITIAL_LOG_SCALE
 
     def forward(self, features: Tensor) -> Distribution:
         mean, raw = self.head(features).float().chunk(2, dim=-1)

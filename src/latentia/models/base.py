@@ -32,6 +32,10 @@ class LatentModel(nn.Module, ABC):
         """Infers latents with `n_samples` draws each, and the likelihood of the data given them."""
 
     @abstractmethod
+    def start_at(self, mean: Tensor) -> None:
+        """Centres the untrained model on the mean of the data, shape (*event_shape)."""
+
+    @abstractmethod
     def decode(self, z: Tensor) -> Likelihood:
         """Returns p(x|z) for latents of shape (K, N, latent_dim)."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
@@ -60,6 +61,12 @@ class SingleLatentVAE(LatentModel):
         z = posterior.rsample((n_samples,))
         group = LatentGroup(name="z", posterior=posterior, prior=self.prior(), sample=z)
         return Inference(latents=(group,), likelihood=self.decode(z))
+
+    @torch.no_grad()
+    def start_at(self, mean: Tensor) -> None:
+        centred = self.likelihood.centre(mean)
+        if self.decoder.offset is not None and centred is not None:
+            self.decoder.offset.copy_(centred)
 
     def decode(self, z: Tensor) -> Likelihood:
         return self.likelihood(self.decoder(z.flatten(0, 1)).unflatten(0, z.shape[:2]))

@@ -35,7 +35,18 @@ class Encoder(nn.Module, ABC):
 
 
 class Decoder(nn.Module, ABC):
-    """Maps latents to the parameters of a likelihood."""
+    """Maps latents to the parameters of a likelihood.
+
+    Attributes:
+        offset: learned parameters that are added for every example, shape (*out_shape); training starts them at the
+            mean of the data. None in decoders that do without.
+    """
+
+    offset: nn.Parameter | None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_parameter("offset", None)
 
     @abstractmethod
     def forward(self, z: Tensor) -> Tensor:
@@ -51,6 +62,26 @@ class Decoder(nn.Module, ABC):
 
 ENCODERS: Registry[Encoder] = Registry("encoder")
 DECODERS: Registry[Decoder] = Registry("decoder")
+
+
+def he_initialise(network: nn.Module) -> None:
+    """Draws all weights so that activations keep their size behind ReLUs (He et al., 2015, arXiv:1502.01852).
+
+    PyTorch's own start shrinks them in every layer; without normalisation a deep encoder would then begin with
+    latents that say nothing, and the posterior collapses before the decoder has learned to read them.
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.Linear | nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            if layer.bias is not None:  # pyright: ignore[reportUnnecessaryComparison]
+                nn.init.zeros_(layer.bias)
+
+
+def zero_initialise(layer: nn.Linear | nn.Conv2d) -> None:
+    """Sets a layer to zero: a branch that starts as nothing, a head that starts without noise."""
+    nn.init.zeros_(layer.weight)
+    if layer.bias is not None:  # pyright: ignore[reportUnnecessaryComparison]
+        nn.init.zeros_(layer.bias)
 
 
 def network_input(x: Tensor, observed: Tensor | None) -> Tensor:

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import math
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from latentia.nets.base import DECODERS, ENCODERS, Decoder, Encoder, Shape, network_input
+from latentia.nets.base import (
+    DECODERS,
+    ENCODERS,
+    Decoder,
+    Encoder,
+    Shape,
+    he_initialise,
+    network_input,
+    zero_initialise,
+)
 
 
 class ResidualDense(nn.Module):
@@ -21,8 +31,8 @@ class ResidualDense(nn.Module):
         super().__init__()
         self.first = nn.Linear(width, width)
         self.second = nn.Linear(width, width)
-        nn.init.zeros_(self.second.weight)
-        nn.init.zeros_(self.second.bias)
+        he_initialise(self)
+        zero_initialise(self.second)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.second(F.relu(self.first(F.relu(x))))
@@ -50,6 +60,7 @@ class DenseEncoder(Encoder):
         self.blocks = blocks
         self.features = width
         self.stem = nn.Linear(math.prod(self.event_shape), width)
+        he_initialise(self.stem)
         self.trunk = nn.Sequential(*(ResidualDense(width) for _ in range(blocks)))
 
     def forward(self, x: Tensor, observed: Tensor | None = None) -> Tensor:
@@ -79,8 +90,11 @@ class DenseDecoder(Decoder):
         self.width = width
         self.blocks = blocks
         self.stem = nn.Linear(latent_dim, width)
+        he_initialise(self.stem)
         self.trunk = nn.Sequential(*(ResidualDense(width) for _ in range(blocks)))
         self.head = nn.Linear(width, math.prod(self.out_shape))
+        zero_initialise(self.head)
+        self.offset = nn.Parameter(torch.zeros(self.out_shape))
 
     def forward(self, z: Tensor) -> Tensor:
-        return self.head(F.relu(self.trunk(self.stem(z)))).unflatten(1, self.out_shape)
+        return self.head(F.relu(self.trunk(self.stem(z)))).unflatten(1, self.out_shape) + self.offset

@@ -7,11 +7,21 @@ changes by pixel (un)shuffle, and residual branches start at zero instead of bei
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from latentia.errors import OptionError
-from latentia.nets.base import DECODERS, ENCODERS, Decoder, Encoder, Shape, network_input
+from latentia.nets.base import (
+    DECODERS,
+    ENCODERS,
+    Decoder,
+    Encoder,
+    Shape,
+    he_initialise,
+    network_input,
+    zero_initialise,
+)
 
 
 class ResidualConv(nn.Module):
@@ -25,9 +35,7 @@ class ResidualConv(nn.Module):
         super().__init__()
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
-        nn.init.zeros_(self.second.weight)
-        if self.second.bias is not None:
-            nn.init.zeros_(self.second.bias)
+        zero_initialise(self.second)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.second(F.relu(self.first(F.relu(x))))
@@ -75,6 +83,7 @@ class ResidualEncoder(Encoder):
             channels = width
         self.trunk = nn.Sequential(*layers, nn.ReLU(), nn.Conv2d(channels, neck, 1), nn.ReLU())
         self.features = neck * coarse[0] * coarse[1]
+        _initialise(self)
 
     def forward(self, x: Tensor, observed: Tensor | None = None) -> Tensor:
         return self.trunk(network_input(x, observed)).flatten(1)
@@ -121,10 +130,21 @@ class ResidualDecoder(Decoder):
             if stage:
                 layers += [nn.Conv2d(width, 4 * self.widths[stage - 1], 1), nn.PixelShuffle(2)]
         self.trunk = nn.Sequential(*layers, nn.ReLU())
-        self.head = nn.Sequential(nn.Conv2d(self.widths[0], 4 * parameters, 3, padding=1), nn.PixelShuffle(2))
+        self.head = nn.Conv2d(self.widths[0], 4 * parameters, 3, padding=1)
+        self.shuffle = nn.PixelShuffle(2)
+        self.offset = nn.Parameter(torch.zeros(self.out_shape))
+        _initialise(self)
+        zero_initialise(self.head)
 
     def forward(self, z: Tensor) -> Tensor:
-        return self.head(self.trunk(self.stem(z).unflatten(1, self._coarse)))
+        return self.shuffle(self.head(self.trunk(self.stem(z).unflatten(1, self._coarse)))) + self.offset
+
+
+def _initialise(network: nn.Module) -> None:
+    he_initialise(network)
+    for block in network.modules():
+        if isinstance(block, ResidualConv):
+            zero_initialise(block.second)
 
 
 def _coarse_shape(shape: Shape, widths: tuple[int, ...], blocks: tuple[int, ...]) -> tuple[int, int, int]:

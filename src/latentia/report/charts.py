@@ -36,7 +36,7 @@ def curves(title: str, x: Sequence[float], series: Mapping[str, Sequence[float]]
         x: epochs.
         series: name to values of the same length as `x`, NaN where there are none.
     """
-    figure, axes = _axes(4.6, 2.9)
+    figure, axes = _axes(3.6, 2.6)
     for number, values in enumerate(series.values()):
         marker = "o" if len(x) < 3 else None
         axes.plot(x, values, color=stand_in(number), linewidth=1.8, marker=marker, markersize=4)

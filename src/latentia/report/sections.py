@@ -102,8 +102,8 @@ def learning(material: Material) -> Section | None:
         return None
     epochs = [line.get("epoch", number + 1) for number, line in enumerate(history)]
     names = {
-        "elbo": "Bound (ELBO), nats, higher is better",
-        "distortion": "Distortion, nats, lower is better",
+        "elbo": "ELBO, nats (higher is better)",
+        "distortion": "Distortion, nats (lower is better)",
         "rate": "Rate, nats",
     }
     drawn = [curves(title, epochs, series) for name, title in names.items() if (series := _series(history, name))]

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from latentia.data import Dataset
+from latentia.errors import DataError, OptionError
+from latentia.evaluation import Metrics, evaluate
+
+ROWS = np.arange(200)
+
+
+def test_figures_belong_together(digits):
+    trained, dataset = digits
+    metrics = evaluate(trained, dataset, rows=ROWS, is_samples=30)
+    assert metrics.elbo_nats == pytest.approx(-(metrics.distortion_nats + metrics.rate_nats))
+    assert metrics.bits_per_dim == pytest.approx(-metrics.elbo_nats / (64 * math.log(2)))
+    assert metrics.nll_nats is not None
+    assert metrics.nll_nats < -metrics.elbo_nats
+    assert (metrics.n_examples, metrics.latent_dim, metrics.is_samples) == (200, 4, 30)
+
+
+def test_same_seed_same_figures(binary):
+    trained, dataset = binary
+    torch.manual_seed(0)
+    state = torch.random.get_rng_state()
+    once = evaluate(trained, dataset, rows=ROWS, seed=1, is_samples=2)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    torch.manual_seed(9)
+    assert evaluate(trained, dataset, rows=ROWS, seed=1, is_samples=2) == once
+    assert evaluate(trained, dataset, rows=ROWS, seed=2, is_samples=2) != once
+
+
+def test_binarised_pictures_have_no_bits_and_are_drawn_once(binary):
+    trained, dataset = binary
+    first, second = (evaluate(trained, dataset, rows=ROWS, seed=seed) for seed in (1, 2))
+    assert first.bits_per_dim is None
+    # The draws of the posterior differ, the pictures do not: under a posterior without noise all would be equal.
+    trained.model.posterior.head.bias[4:] -= 100.0
+    try:
+        first, second = (evaluate(trained, dataset, rows=ROWS, seed=seed) for seed in (1, 2))
+    finally:
+        trained.model.posterior.head.bias[4:] += 100.0
+    assert first.distortion_nats == pytest.approx(second.distortion_nats, rel=1e-4)
+
+
+def test_the_likelihood_of_vectors_is_that_of_the_original_data(vectors):
+    trained, dataset = vectors
+    metrics = evaluate(trained, dataset, is_samples=2000)
+    z = torch.linspace(-8, 8, 4001)
+    batch = dataset.batch(np.arange(len(dataset)))
+    densities = trained.model.decode(z[:, None, None].expand(-1, len(batch), -1)).log_prob(batch.x)
+    prior = torch.distributions.Normal(0, 1).log_prob(z)[:, None]
+    standardised = torch.logsumexp(densities + prior, 0) + math.log(16 / 4000)
+    # p(x) = p(standardised x) / product of the scales
+    expected = -float(standardised.mean()) + sum(math.log(scale) for scale in trained.preprocessing.scale)
+    assert metrics.nll_nats == pytest.approx(expected, abs=0.03)
+    assert -metrics.elbo_nats > expected
+    assert metrics.bits_per_dim is None
+
+
+def test_importance_samples_come_in_pieces_of_bounded_size(digits, monkeypatch):
+    trained, dataset = digits
+    largest = []
+    decode = trained.model.decode
+    monkeypatch.setattr(trained.model, "decode", lambda z: largest.append(z.shape[0] * z.shape[1]) or decode(z))
+    evaluate(trained, dataset, rows=ROWS, is_samples=100)
+    assert max(largest) <= 1024
+
+
+def test_missing_pixels_count_nowhere(digits):
+    trained, dataset = digits
+    seen = np.ones((len(dataset), 8, 8), bool)
+    seen[:, 6:] = False
+    damaged = dataset.x[np.arange(len(dataset))].copy()
+    damaged[:, 6:] = 0
+    partial = replace(dataset, observed=seen, x=damaged)
+    metrics = evaluate(trained, partial, rows=ROWS)
+    assert metrics.bits_per_dim == pytest.approx(-metrics.elbo_nats / (48 * math.log(2)))
+
+
+def test_json_leaves_out_what_was_not_asked_for():
+    metrics = Metrics(3, -2.0, 1.0, 1.0, 1, 2)
+    assert "nll_nats" not in metrics.as_dict()
+    assert metrics.as_dict()["bits_per_dim"] is None
+    assert replace(metrics, nll_nats=1.5, is_samples=4).as_dict()["nll_nats"] == 1.5
+
+
+def test_nothing_to_evaluate(digits):
+    trained, dataset = digits
+    with pytest.raises(DataError, match="no examples"):
+        evaluate(trained, Dataset(np.empty((0, 8, 8, 1), np.uint8)))
+    with pytest.raises(OptionError, match="importance samples"):
+        evaluate(trained, dataset, is_samples=0)

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from latentia.report.demo import run_demo
+from latentia.runs import read_model
+
+
+def test_the_demonstration_writes_everything_and_can_be_repeated(tmp_path):
+    said = []
+    for _ in range(2):
+        report = run_demo(tmp_path / "demo", epochs=1, announce=said.append)
+    assert report == tmp_path / "demo" / "report.html"
+    assert 'id="ways"' in report.read_text("utf-8")
+    assert len(said) == 6
+    names = {path.name for path in report.parent.iterdir()}
+    assert names == {
+        *("report.html", "digits", "samples", "latents.npz"),
+        *("reconstruction.png", "interpolation.png", "traversal.png"),
+    }
+    samples = sorted(path.name for path in (report.parent / "samples").iterdir())
+    assert samples == ["grid.png", *(f"sample-{number:04}.png" for number in range(16))]
+    assert "generate" in Image.open(report.parent / "samples" / "sample-0000.png").text["synthetic"]
+    with np.load(report.parent / "latents.npz") as latents:
+        assert latents["mean"].shape == latents["std"].shape == (359, 32)
+        assert len(latents["file_name"]) == 359
+        assert set(latents["label"]) == set("0123456789")
+    assert read_model(report.parent / "digits").data.name == "digits"

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+import yaml
+
+from latentia.data import Problem
+from latentia.evaluation import evaluate
+from latentia.files import make_folder
+from latentia.report import model_card, write_outputs, write_report
+from latentia.report.blocks import Prose, Section, picture
+from latentia.report.charts import curves, scatter
+from latentia.runs import RunFolder
+
+ROWS = np.arange(60)
+HISTORY = [
+    {
+        "epoch": n,
+        "minutes": 0.1 * n,
+        **{
+            f"{where}_{name}": sign * 100.0 / n
+            for where in ("train", "validation")
+            for name, sign in (("elbo", -1), ("distortion", 1), ("rate", 1))
+        },
+    }
+    for n in range(1, 12)
+]
+HOSTILE = "<script>alert(1)</script>\" onload='x' $\\frac{1}$ & _{{ 7*7 }}"
+
+
+class Page(HTMLParser):
+    """Gathers tags, attributes, anchors and text of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.text += data
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def report(tmp_path, model, *, history=HISTORY, **options):
+    trained, dataset = model
+    metrics = evaluate(trained, dataset, rows=ROWS)
+    write_report(tmp_path / "report.html", trained, dataset, metrics, history, rows=ROWS, **options)
+    text = (tmp_path / "report.html").read_text("utf-8")
+    return text, Page(text)
+
+
+def anchors(page):
+    return [attributes["id"] for attributes in page.all("section")]
+
+
+def test_pictures_have_all_sections(tmp_path, digits):
+    _, page = report(tmp_path, digits, title="My digits")
+    assert anchors(page) == [
+        *("diagnosis", "reconstructions", "samples", "traversals", "map"),
+        *("learning", "latents", "figures", "data", "reproduce"),
+    ]
+    assert "My digits" in page.text
+    assert "pictures out of the data" in page.text
+    assert {attributes["href"] for attributes in page.all("a")} == {f"#{anchor}" for anchor in anchors(page)}
+    assert len(page.all("svg")) == 5
+    assert len(page.all("img")) == 4 + 1 + 4
+    assert "latent_dim: 4" in page.text
+
+
+def test_the_file_is_self_contained(tmp_path, digits):
+    text, page = report(tmp_path, digits)
+    for _, attributes in page.tags:
+        for name in ("src", "href", "xlink:href", "action", "data", "poster"):
+            assert (attributes.get(name) or "#").startswith(("#", "data:image/png;base64,"))
+    assert not page.all("script")
+    assert not page.all("link")
+    assert not page.all("iframe")
+    assert "@import" not in text
+    assert not re.search(r"url\((?!#)", text)
+    assert "default-src 'none'" in page.all("meta")[2]["content"]
+
+
+def test_without_media_no_picture_is_in_it(tmp_path, digits):
+    text, page = report(tmp_path, digits, media=False)
+    assert not page.all("img")
+    assert "data:image" not in text.split("</style>")[1]
+    assert "pictures out of the data" not in page.text
+    assert {"map", "latents", "figures"} <= set(anchors(page))
+    assert not {"reconstructions", "samples", "traversals"} & set(anchors(page))
+
+
+def test_vectors_have_no_pictures(tmp_path, vectors):
+    _, page = report(tmp_path, vectors)
+    assert not page.all("img")
+    assert "figures" in anchors(page)
+    assert "standard deviation 1" in page.text
+
+
+def test_a_model_without_history_or_labels(tmp_path, digits):
+    trained, dataset = digits
+    bare = (replace(trained, label_names={}), replace(dataset, labels={}, label_names={}))
+    _, page = report(tmp_path, bare, history=[])
+    assert "learning" not in anchors(page)
+    assert "map" in anchors(page)
+
+
+def test_hostile_names_are_only_text(tmp_path, digits):
+    trained, dataset = digits
+    names = (HOSTILE, *(str(number) for number in range(1, 10)))
+    problems = (Problem(HOSTILE, "unreadable", "cut off"), Problem("b.png", "duplicate", "as a.png", skipped=False))
+    dataset = replace(dataset, problems=problems, label_names={"label": names})
+    record = replace(trained.data, name=HOSTILE, problems={HOSTILE: 1})
+    trained = replace(trained, data=record, label_names={HOSTILE: names})
+    text, page = report(tmp_path, (trained, dataset), title=HOSTILE)
+    assert "<script" not in text
+    assert not any("onload" in attributes for _, attributes in page.tags)
+    assert page.text.count(HOSTILE) >= 5  # title, heading, data, file, legend
+    assert "{{ 7*7 }}" in page.text
+    assert "49" not in model_card(trained, evaluate(trained, dataset, rows=ROWS)).split("## Figures")[0]
+
+
+def test_more_sections_can_be_added(tmp_path, digits):
+    extra = Section("speech", "Speech <now>", (Prose("1 < 2"),))
+    text, page = report(tmp_path, digits, sections=(extra,))
+    assert anchors(page).index("speech") == anchors(page).index("learning") - 1
+    assert "Speech &lt;now&gt;" in text
+
+
+def test_charts_take_their_colours_from_the_page():
+    chart = curves("rate", [1, 2, 3], {"training": [1.0, 2.0, 3.0], "held out": [1.0, float("nan"), 2.0]})
+    assert "var(--c0)" in chart.svg
+    assert "var(--c1)" in chart.svg
+    assert not re.search(r"#0a0b|#010203|#040506", chart.svg)
+    assert chart == curves("rate", [1, 2, 3], {"training": [1.0, 2.0, 3.0], "held out": [1.0, float("nan"), 2.0]})
+
+
+def test_many_classes_share_a_colour():
+    points, groups = np.random.default_rng(0).normal(size=(300, 2)), np.arange(300) % 30
+    chart = scatter("map", points, groups, [f"class {n}" for n in range(30)], ("x", "y"))
+    assert len(chart.legend) == 10
+    assert chart.legend[-1] == (10, "others or unknown")
+
+
+def test_small_pictures_are_enlarged_and_generated_ones_say_so():
+    pixels = np.zeros((3, 8, 8, 1), np.uint8)
+    small = picture(pixels, 3, "three")
+    large = picture(np.zeros((3, 64, 64, 3), np.uint8), 3, "three", synthetic="latentia")
+    assert small.width == 8 * 26
+    assert large.width == 3 * 64 + 2 * 4
+    assert large.uri != picture(np.zeros((3, 64, 64, 3), np.uint8), 3, "three").uri
+
+
+def test_card_has_front_matter(digits):
+    trained, dataset = digits
+    _, front, body = model_card(trained, evaluate(trained, dataset, rows=ROWS)).split("---\n", 2)
+    fields = yaml.safe_load(front)
+    assert fields["library_name"] == "latentia"
+    assert "variational-autoencoder" in fields["tags"]
+    assert "license" not in fields
+    for heading in ("## Data", "## Figures", "## Limits", "## What it must not be used for"):
+        assert heading in body
+
+
+@pytest.mark.parametrize("name", ["binary", "vectors"])
+def test_outputs_of_a_run(tmp_path, name, request):
+    trained, dataset = request.getfixturevalue(name)
+    run = RunFolder(make_folder(tmp_path / "run"))
+    metrics = write_outputs(run, trained, dataset, HISTORY, rows=ROWS, is_samples=3)
+    assert json.loads(run.metrics.read_text()) == metrics.as_dict()
+    assert run.card.read_text().startswith("---\nlibrary_name: latentia\n")
+    assert "</html>" in run.report.read_text()
+    assert sorted(path.name for path in run.path.iterdir()) == ["README.md", "metrics.json", "report.html"]

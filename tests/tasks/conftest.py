@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from latentia.data import Arrays, ArraySource, open_source
+from latentia.presets import resolve
+from latentia.training.fit import prepare_training
+
+DENSE = {"name": "dense", "width": 16}
+
+
+def build(source, settings):
+    """Returns an untrained model of a source, and the source's examples."""
+    model = {"latent_dim": 4, "encoder": DENSE, "decoder": DENSE}
+    config, preprocessing = resolve(source, None, {**settings, "model": {**model, **settings.get("model", {})}})
+    dataset = source.load(preprocessing)
+    training = prepare_training(dataset, preprocessing, config, name=source.name, fingerprint="f00d")
+    training.model.requires_grad_(False)
+    torch.set_num_threads(1)
+    return replace(training.trained, model=training.model.eval()), dataset
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """A model of digits, and the digits."""
+    return build(open_source("digits"), {})
+
+
+@pytest.fixture(scope="session")
+def binary():
+    """A model of digits that are binarised at random, with a mixture as prior."""
+    model = {"likelihood": "bernoulli", "prior": {"name": "mixture", "components": 3}}
+    return build(open_source("digits"), {"data": {"binarize": "dynamic"}, "model": model})
+
+
+@pytest.fixture(scope="session")
+def vectors():
+    """A model of vectors with one latent, and vectors of uneven scales."""
+    x = np.random.default_rng(0).normal(size=(120, 3)) * [1.0, 10.0, 0.1] + [5.0, 0.0, -1.0]
+    source = ArraySource("vectors", lambda split: Arrays(x), lambda: "f00d")
+    return build(source, {"model": {"latent_dim": 1}})

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from latentia.core import Batch
+from latentia.errors import OptionError
+from latentia.tasks import (
+    Encoding,
+    encode,
+    generate,
+    interpolate,
+    present,
+    prior_latents,
+    rank_latents,
+    reconstruct,
+    traverse,
+    way_between,
+)
+
+
+@pytest.mark.parametrize("name", ["digits", "binary", "vectors"])
+def test_results_are_functions_of_the_seed_and_leave_the_random_state_alone(name, request):
+    trained, dataset = request.getfixturevalue(name)
+    torch.manual_seed(1)
+    before = torch.random.get_rng_state()
+    once = generate(trained, 5, seed=3)
+    encode(trained, dataset, range(5))
+    traverse(trained, n_latents=1, steps=2)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    torch.manual_seed(2)
+    assert torch.equal(generate(trained, 5, seed=3), once)
+    assert not torch.equal(generate(trained, 5, seed=4), once)
+
+
+def test_a_sample_does_not_depend_on_how_many_are_drawn(binary):
+    trained, _ = binary
+    assert torch.equal(prior_latents(trained, 300, 0)[:7], prior_latents(trained, 7, 0))
+    assert len(torch.unique(prior_latents(trained, 600, 0), dim=0)) == 600
+
+
+def test_shapes_and_units(digits, vectors):
+    trained, dataset = digits
+    samples = generate(trained, 3)
+    assert samples.shape == (3, 1, 8, 8)
+    assert present(trained, samples).dtype == np.uint8
+    assert present(trained, samples).shape == (3, 8, 8, 1)
+    assert generate(trained, 0).shape == (0, 1, 8, 8)
+    samples.clamp_(0, 1)  # callers may change what they get
+    trained, dataset = vectors
+    original = reconstruct(trained, dataset, [4, 2]).original
+    assert present(trained, original)[:, 1].std() > 1  # back in the units of the data
+    assert present(trained, original) == pytest.approx(trained.preprocessing.invert(dataset.x[np.array([4, 2])]))
+
+
+@pytest.mark.parametrize("name", ["digits", "binary"])
+def test_encoding_an_example_depends_on_nothing_else(name, request):
+    trained, dataset = request.getfixturevalue(name)
+    together, alone = encode(trained, dataset), encode(trained, dataset, [300])
+    assert together.mean.shape == (len(dataset), 4)
+    assert alone.mean[0] == pytest.approx(together.mean[300], abs=1e-5)
+    assert alone.std[0] == pytest.approx(together.std[300], abs=1e-5)
+
+
+def test_reconstructions_are_decoded_means(digits):
+    trained, dataset = digits
+    rows = np.array([5, 9])
+    result = reconstruct(trained, dataset, rows)
+    batch = dataset.batch(rows)
+    mean = trained.model.decode(trained.model.posterior_of(batch).mean[None]).mean[0]
+    assert torch.equal(result.original, batch.x)
+    assert torch.allclose(result.mean, mean, atol=1e-6)
+
+
+def test_binarised_models_see_the_most_probable_picture(binary):
+    trained, dataset = binary
+    original = reconstruct(trained, dataset, range(20)).original
+    assert set(original.unique().tolist()) == {0.0, 1.0}
+    assert torch.equal(original, (dataset.batch(range(20)).x >= 0.5).float())
+
+
+@pytest.mark.parametrize("way", ["linear", "spherical"])
+def test_ways_start_and_end_at_the_reconstructions(digits, way):
+    trained, dataset = digits
+    frames = interpolate(trained, dataset, (3, 8), steps=5, way=way)
+    ends = reconstruct(trained, dataset, [3, 8]).mean
+    assert frames.shape == (5, 1, 8, 8)
+    assert torch.allclose(frames[[0, -1]], ends, atol=1e-5)
+
+
+def test_spherical_ways_keep_the_distance_from_the_centre():
+    first, last = torch.tensor([3.0, 0.0]), torch.tensor([0.0, 3.0])
+    assert way_between(first, last, 7, "spherical").norm(dim=1) == pytest.approx(torch.full((7,), 3.0))
+    assert way_between(first, last, 3).norm(dim=1)[1] == pytest.approx(3 / 2**0.5)
+
+
+@pytest.mark.parametrize("last", [[2.0, 0.0], [-2.0, 0.0], [0.0, 0.0], [1.0, 0.0]])
+def test_spherical_ways_exist_where_no_arc_does(last):
+    way = way_between(torch.tensor([1.0, 0.0]), torch.tensor(last), 4, "spherical")
+    assert torch.isfinite(way).all()
+    assert way[-1].tolist() == last
+
+
+def test_ranking_orders_by_what_latents_tell(digits, binary):
+    mean = np.zeros((50, 4), np.float32)
+    mean[:, 2] = np.linspace(-3, 3, 50)
+    mean[:, 1] = np.linspace(-1, 1, 50)
+    encoding = Encoding(mean, np.ones((50, 4), np.float32))
+    nats, variance = rank_latents(digits[0], encoding), rank_latents(binary[0], encoding)
+    assert nats.unit == "nats"
+    assert variance.unit == "variance"
+    assert nats.order.tolist() == variance.order.tolist() == [2, 1, 0, 3]
+
+
+def test_traversals_vary_one_latent(digits):
+    trained, dataset = digits
+    encoding = encode(trained, dataset)
+    start = torch.from_numpy(encoding.mean[7])
+    result = traverse(trained, encoding, start=start, n_latents=3, steps=5)
+    assert result.frames.shape == (3, 5, 1, 8, 8)
+    assert (np.diff(result.values, axis=1) > 0).all()
+    assert list(result.scores) == sorted(result.scores, reverse=True)
+    z = start.clone()
+    z[result.latents[1]] = result.values[1, 4]
+    expected = trained.model.decode(z[None, None]).mean[0, 0]
+    assert torch.allclose(result.frames[1, 4], expected, atol=1e-5)
+
+
+def test_missing_pixels_reach_the_encoder(digits):
+    trained, dataset = digits
+    seen = np.ones((len(dataset), 8, 8), bool)
+    seen[:, :4] = False
+    partial = encode(trained, replace(dataset, observed=seen), [0])
+    whole = encode(trained, dataset, [0])
+    direct = trained.model.posterior_of(Batch(dataset.batch([0]).x, torch.from_numpy(seen[:1, None])))
+    assert partial.mean == pytest.approx(direct.mean.numpy(), abs=1e-6)
+    assert not np.allclose(partial.mean, whole.mean)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda trained, dataset: generate(trained, -1),
+        lambda trained, dataset: generate(trained, 1, seed=-1),
+        lambda trained, dataset: interpolate(trained, dataset, steps=1),
+        lambda trained, dataset: interpolate(trained, dataset, way="round"),
+        lambda trained, dataset: traverse(trained, steps=1),
+        lambda trained, dataset: traverse(trained, start=torch.zeros(9)),
+    ],
+)
+def test_wrong_options_are_named(digits, call):
+    with pytest.raises(OptionError, match=r"at least|Unknown way|must hold"):
+        call(*digits)

@@ -1,0 +1,47 @@
+"""What is said on stderr while a verb works; stdout is for its result."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from latentia.data import Progress
+
+
+def say(text: str) -> None:
+    """Says something on stderr."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+@contextmanager
+def reading(what: str) -> Generator[Progress]:
+    """Shows on terminals how many files were read, and goes away when it is done."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(32), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        if not bar.console.is_terminal:
+            bar.disable = True
+        task = bar.add_task(f"Reading {what}", total=None, visible=False)
+        yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
+
+
+def count(number: int, noun: str) -> str:
+    """Says how many.
+
+    Example:
+        >>> count(1, "picture"), count(1234, "picture")
+        ('1 picture', '1234 pictures')
+    """
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def same_file(first: Path, second: Path) -> bool:
+    """Tells whether two paths lead to the same place."""
+    return first.resolve() == second.resolve()

@@ -1,0 +1,115 @@
+"""The entry point of the command line: the list of verbs, and what becomes of their results and errors."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from typing import Annotated, Any
+
+import typer
+
+import latentia
+from latentia.cli import about, data, latents, measure, pictures, train
+from latentia.cli.outcome import InterruptionError, Outcome, verb
+from latentia.errors import EXIT_FAULT, EXIT_OK, EXIT_USER, LatentiaError
+
+# Typer keeps the class of all errors of usage under a private name; this is the public way to it.
+USAGE_ERROR: type[Any] = typer.BadParameter.__mro__[1]
+
+app = typer.Typer(
+    name="latentia",
+    help="Variational autoencoders for your own images, on an ordinary machine.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+data_app = typer.Typer(help="Named data sets; what is in a folder, and what is wrong with it.")
+for function in (
+    *(train.train, pictures.generate, pictures.reconstruct, pictures.interpolate, pictures.traverse),
+    *(latents.embed, measure.evaluate),
+):
+    app.command()(verb(function))
+app.add_typer(data_app, name="data")
+for name, function in (("list", data.list_sets), ("fetch", data.fetch), ("check", data.check)):
+    data_app.command(name)(verb(function))
+for function in (about.demo, about.doctor):
+    app.command()(verb(function))
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False
+) -> Outcome | None:
+    """Variational autoencoders for your own images, on an ordinary machine."""
+    if version:
+        typer.echo(f"latentia {latentia.__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit
+    return None
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Runs the command line.
+
+    Args:
+        arguments: without the program's name; those of the process if None.
+
+    Returns:
+        The exit code: 0 done, 2 the user's input, 1 our fault, 130 interrupted.
+    """
+    given = sys.argv[1:] if arguments is None else arguments
+    options = given[: given.index("--")] if "--" in given else given
+    as_json, debug = "--json" in options, "--debug" in options
+    try:
+        result: Any = app(args=given, prog_name="latentia", standalone_mode=False)
+        if isinstance(result, Outcome):
+            _print(json.dumps({"ok": True, **result.facts}, ensure_ascii=False) if as_json else result.text)
+        return result if isinstance(result, int) else EXIT_OK
+    except typer.Exit as error:
+        return error.exit_code
+    except BrokenPipeError:
+        # Whoever read our output has gone; what is still buffered must not fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAULT
+    except USAGE_ERROR as error:
+        return _fail(_usage(error), "usage", EXIT_USER, as_json, debug)
+    except LatentiaError as error:
+        return _fail(str(error), error.kind, error.exit_code, as_json, debug)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("Interrupted.", InterruptionError.kind, InterruptionError.exit_code, as_json, debug)
+    except MemoryError:
+        return _fail("There is not enough memory for this.", "memory", EXIT_USER, as_json, debug)
+    except Exception as error:  # noqa: BLE001 - the last resort: a person must not see a traceback
+        reason = str(error).splitlines()[0][:200] if str(error) else ""
+        sentence = (
+            f"Something went wrong inside Latentia ({type(error).__name__}: {reason}). "
+            "Run the same command with --debug to see where, and please report it."
+        )
+        return _fail(sentence, "internal", EXIT_FAULT, as_json, debug)
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _usage(error: Any) -> str:
+    """Says what is wrong with the options, and where to look."""
+    context: Any = error.ctx
+    where = context.command_path if context is not None else "latentia"
+    message: str = error.format_message()
+    return f"{message}{'' if message.endswith(('.', '?')) else '.'} See: {where} --help"
+
+
+def _fail(message: str, kind: str, exit_code: int, as_json: bool, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    label = "\033[1;31mError:\033[0m" if sys.stderr.isatty() and "NO_COLOR" not in os.environ else "Error:"
+    sys.stderr.write(f"{label} {message}\n")
+    if as_json:
+        _print(json.dumps({"ok": False, "error": {"message": message, "kind": kind}}, ensure_ascii=False))
+    return exit_code

@@ -1,0 +1,248 @@
+"""The verb that trains."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from latentia.cli.console import count, reading, say
+from latentia.cli.measure import describe
+from latentia.cli.options import DataArgument, LabelsFile, Mirror, NoMedia, SkipBad
+from latentia.cli.outcome import InterruptionError, Outcome
+from latentia.errors import DataError, OptionError, RunError
+
+if TYPE_CHECKING:
+    from latentia.config import Config
+    from latentia.data import Dataset, Preprocessing, Source
+    from latentia.runs import RunFolder
+    from latentia.training.fit import Ending, Fit, Training
+
+RunOutput = Annotated[Path, typer.Option("--output", "-o", metavar="RUN", help="The run folder to write.")]
+LOCK = ".lock"
+
+
+def train(
+    data: DataArgument,
+    output: RunOutput,
+    preset: Annotated[str | None, typer.Option(metavar="P", help="Named configuration; chosen by the data.")] = None,
+    config: Annotated[Path | None, typer.Option(metavar="F.yaml", help="File with settings.")] = None,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY.PATH=VALUE", help="One setting; may be repeated.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the training in RUN.")] = False,
+    epochs: Annotated[int | None, typer.Option(min=1, metavar="N", help="Passes over the data.")] = None,
+    max_minutes: Annotated[float | None, typer.Option(metavar="M", help="Longest time to train.")] = None,
+    labels: LabelsFile = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of everything that is drawn.")] = None,
+    mirror: Mirror = None,
+    skip_bad: SkipBad = False,
+    no_media: NoMedia = False,
+) -> Outcome:
+    """Train a model on your data and write a run folder with a report."""
+    from latentia.runs import RunFolder
+
+    run = RunFolder(output)
+    limits = {name: value for name, value in (("epochs", epochs), ("max_minutes", max_minutes)) if value is not None}
+    if resume:
+        _refuse_settings({"--preset": preset, "--config": config, "--set": assignments, "--seed": seed})
+        chosen = None
+    else:
+        _require_new(output)
+        chosen = _settings(config, assignments or [], limits, seed)
+    from latentia.data import open_source
+
+    source = open_source(data, labels=labels, mirror=mirror)
+    try:
+        if chosen is None:
+            return _resume(run, source, limits, skip_bad=skip_bad, media=not no_media)
+        return _start(run, source, preset, chosen, skip_bad=skip_bad, media=not no_media)
+    except KeyboardInterrupt as error:
+        raise InterruptionError(_how_to_go_on(run, source)) from error
+
+
+def _start(
+    run: RunFolder, source: Source, preset: str | None, settings: dict[str, Any], *, skip_bad: bool, media: bool
+) -> Outcome:
+    """Trains from the first step."""
+    from latentia.presets import resolve
+
+    in_file = settings.pop("preset", None)
+    config, preprocessing = resolve(source, preset or in_file, settings)
+    with run.locked():
+        training = _prepare(source, config, preprocessing, skip_bad=skip_bad)
+        _announce(training, source, run)
+        return _train(run, source, training, resume=False, media=media)
+
+
+def _resume(run: RunFolder, source: Source, limits: dict[str, Any], *, skip_bad: bool, media: bool) -> Outcome:
+    """Goes on where a training was stopped; with wider limits also where it had ended."""
+    from latentia.runs import read_parts, write_config
+    from latentia.training.fit import ending_of
+
+    recorded, preprocessing, record, _, _ = read_parts(run)
+    if source.fingerprint() != record.fingerprint:
+        raise DataError(
+            f"{source.name} is not what the training in {run.path} began with ({record.name}), or has changed since; "
+            "start a new run with another -o."
+        )
+    config = _widened(recorded, limits)
+    with run.locked():
+        state = _last_state(run)
+        steps = record.n_train // min(config.training.batch_size, record.n_train)
+        over = None if state is None else ending_of(config.training, steps, state)
+        if over is not None and all(path.exists() for path in (run.weights, run.metrics, run.card, run.report)):
+            text = f"The training in {run.path} has finished already; to go on longer, give more --epochs."
+            return Outcome(f"{text}\nLook at {run.report}", {"run": str(run.path), "ending": over})
+        training = _prepare(source, config, preprocessing, skip_bad=skip_bad)
+        if config != recorded:
+            # They describe the model as it was; a new one is written when it is done.
+            for stale in (run.metrics, run.card, run.report):
+                stale.unlink(missing_ok=True)
+            write_config(run, training.trained)
+        if over is None:
+            _announce(training, source, run, 0 if state is None else int(state["step"]))
+        return _train(run, source, training, resume=state is not None, media=media)
+
+
+def _prepare(source: Source, config: Config, preprocessing: Preprocessing, *, skip_bad: bool) -> Training:
+    from latentia.training.fit import prepare_training
+
+    with reading(source.name) as progress:
+        dataset = source.load(preprocessing, skip_bad=skip_bad, progress=progress)
+    return prepare_training(dataset, preprocessing, config, name=source.name, fingerprint=source.fingerprint())
+
+
+def _train(run: RunFolder, source: Source, training: Training, *, resume: bool, media: bool) -> Outcome:
+    """Trains, evaluates on what was held out, and writes the report."""
+    from latentia.report import write_outputs
+    from latentia.training.fit import fit
+    from latentia.training.progress import TrainingProgress
+
+    result = fit(training, run, resume=resume, callbacks=[TrainingProgress()])
+    if result.ending == "interrupted":
+        raise InterruptionError(_how_to_go_on(run, source))
+    rows = training.validation if len(training.validation) else None
+    say(f"Evaluating on {'the held-out examples' if rows is not None else 'the training data'}, writing the report.")
+    metrics = write_outputs(run, result.trained, training.dataset, result.history, rows=rows, media=media)
+    facts = {
+        "run": str(run.path),
+        "ending": result.ending,
+        "epochs": len(result.history),
+        "metrics": metrics.as_dict(),
+        "report": str(run.report),
+    }
+    return Outcome(f"{_ended(result)} {describe(metrics)}\n{_where_to_look(run, training)}", facts)
+
+
+def _announce(training: Training, source: Source, run: RunFolder, done: int = 0) -> None:
+    """Says what will be done, how long it will take and how much memory."""
+    from latentia.training.progress import duration
+
+    config, dataset = training.config, training.dataset
+    noun = "picture" if training.trained.preprocessing.kind == "image" else "example"
+    say(
+        f"{source.name}: {count(len(dataset), noun)}, {len(training.train)} to train on and "
+        f"{len(training.validation)} held out. {training.trained.preprocessing.describe()}"
+    )
+    _tell_problems(dataset)
+    needs = training.estimate()
+    model = config.model
+    say(
+        f"Model: preset {config.preset}, {model.latent_dim} latents, {needs.parameters:,} weights, prior "
+        f"{model.prior.name}, likelihood {model.likelihood.name}, objective {config.objective.name}."
+    )
+    total = training.steps_per_epoch * config.training.epochs
+    seconds = 60 * needs.minutes * (1 - done / max(1, total))
+    if config.training.max_minutes is not None:
+        seconds = min(seconds, 60 * config.training.max_minutes)
+    ahead = f"going on from step {done}, " if done else ""
+    say(
+        f"Training: {ahead}at most {count(config.training.epochs, 'epoch')} of "
+        f"{count(training.steps_per_epoch, 'step')}, about {duration(seconds)} and "
+        f"{needs.memory_bytes / 2**20:.0f} MB of memory. Writes to {run.path}; Ctrl-C stops it, --resume goes on."
+    )
+
+
+def _tell_problems(dataset: Dataset) -> None:
+    kinds: dict[str, int] = {}
+    for problem in dataset.problems:
+        kinds[problem.kind] = kinds.get(problem.kind, 0) + 1
+    if kinds:
+        listed = ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items()))
+        say(f"Problems with files ({listed}) are listed in the report; the first: {_first(dataset)}.")
+
+
+def _first(dataset: Dataset) -> str:
+    problem = dataset.problems[0]
+    return f"{problem.file_name} ({problem.message.rstrip('.')})"
+
+
+def _settings(config: Path | None, assignments: list[str], limits: dict[str, Any], seed: int | None) -> dict[str, Any]:
+    """Gathers settings: the file's, those of `--set` over them, and options over both."""
+    from latentia.config import merge_settings, parse_assignments, read_settings
+
+    settings = merge_settings({} if config is None else read_settings(config), parse_assignments(assignments))
+    chosen = limits if seed is None else {**limits, "seed": seed}
+    return merge_settings(settings, {"training": chosen}) if chosen else settings
+
+
+def _require_new(output: Path) -> None:
+    """Refuses to write over what is there."""
+    if output.is_dir() and any(path.name != LOCK for path in output.iterdir()):
+        raise RunError(f"{output} exists and is not empty; go on with --resume, or choose another folder with -o.")
+
+
+def _refuse_settings(given: dict[str, Any]) -> None:
+    """Refuses settings beside `--resume`: a training goes on as it began."""
+    wrong = [name for name, value in given.items() if value not in (None, [])]
+    if wrong:
+        raise OptionError(
+            f"--resume takes the recorded settings, so {' and '.join(wrong)} cannot be given; start a new run with "
+            "another -o to change them."
+        )
+
+
+def _widened(config: Config, limits: dict[str, Any]) -> Config:
+    """Returns the recorded configuration with wider limits."""
+    for name, wanted in limits.items():
+        recorded = getattr(config.training, name)
+        if recorded is None or wanted < recorded:
+            shown = "has no limit" if recorded is None else f"is {recorded:g}"
+            option = name.replace("_", "-")
+            raise OptionError(f"--resume can only raise --{option}: it {shown} in the recorded settings.")
+    return config.with_settings({"training": limits}) if limits else config
+
+
+def _last_state(run: RunFolder) -> dict[str, Any] | None:
+    """Reads the last checkpoint; None where the training was killed before the first one."""
+    from latentia.training.checkpoint import load_checkpoint
+
+    if run.last_checkpoint.exists() or run.weights.exists():
+        return load_checkpoint(run.last_checkpoint)
+    return None
+
+
+def _ended(result: Fit) -> str:
+    reasons: dict[Ending, str] = {
+        "finished": "Finished",
+        "time": "The time is up",
+        "early": "Stopped early, since the held-out loss no longer got better,",
+    }
+    return f"{reasons[result.ending]} after {count(len(result.history), 'epoch')}."
+
+
+def _where_to_look(run: RunFolder, training: Training) -> str:
+    folder = shlex.quote(str(run.path))
+    if training.trained.preprocessing.kind != "image":
+        return f"Look at {run.report}"
+    return f"Look at {run.report}, and make new pictures with: latentia generate {folder} -o {folder}/samples"
+
+
+def _how_to_go_on(run: RunFolder, source: Source) -> str:
+    if not run.config.exists():
+        return "Interrupted before the training began; nothing was written."
+    data, folder = shlex.quote(source.name), shlex.quote(str(run.path))
+    return f"Interrupted; what was learned is kept. Go on with: latentia train {data} -o {folder} --resume"

@@ -14,13 +14,15 @@ DENSE = {"name": "dense", "width": 16}
 
 
 def build(source, settings):
-    """Returns an untrained model of a source, and the source's examples."""
+    """Returns a model of a source, with weights at random, and the source's examples."""
     model = {"latent_dim": 4, "encoder": DENSE, "decoder": DENSE}
     config, preprocessing = resolve(source, None, {**settings, "model": {**model, **settings.get("model", {})}})
     dataset = source.load(preprocessing)
     training = prepare_training(dataset, preprocessing, config, name=source.name, fingerprint="f00d")
-    training.model.requires_grad_(False)
-    torch.set_num_threads(1)
+    with torch.no_grad():  # fresh models ignore their input
+        noise = torch.Generator().manual_seed(0)
+        for weights in training.model.requires_grad_(False).parameters():
+            weights += 0.15 * torch.randn(weights.shape, generator=noise)
     return replace(training.trained, model=training.model.eval()), dataset
 
 

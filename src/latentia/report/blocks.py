@@ -47,6 +47,7 @@ class Picture:
         width: at which it is shown, CSS pixels; narrower where the window is.
         caption: a sentence below it; may be empty.
         label: a word or two beside it; may be empty.
+        enlarged: whether pixels are shown larger than they are, and so with sharp edges.
     """
 
     kind: ClassVar[str] = "picture"
@@ -55,6 +56,7 @@ class Picture:
     width: int
     caption: str = ""
     label: str = ""
+    enlarged: bool = False
 
 
 @dataclass(frozen=True)
@@ -178,4 +180,4 @@ def picture(
     Image.fromarray(sheet).save(stream, format="PNG", pnginfo=tags, optimize=True)
     uri = "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
     scale = max(1, round(TILE / pictures.shape[2]))
-    return Picture(uri, alt, scale * sheet.shape[1], caption, label)
+    return Picture(uri, alt, scale * sheet.shape[1], caption, label, enlarged=scale > 1)

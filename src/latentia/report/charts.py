@@ -12,6 +12,7 @@ import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from latentia.report.blocks import Chart
@@ -46,7 +47,7 @@ def curves(title: str, x: Sequence[float], series: Mapping[str, Sequence[float]]
     margin = 0.06 * (high - low) or 0.5
     axes.set_ylim(low - margin, high + margin)
     axes.set_xlabel("epoch")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     return Chart(_svg(figure, title), title, tuple(enumerate(series)))
 
 
@@ -60,7 +61,7 @@ def bars(title: str, values: NDArray[Any], strong: NDArray[np.bool_], unit: str,
         unit: of the values.
         legend: what the colours stand for.
     """
-    figure, axes = _axes(9.4, 2.7)
+    figure, axes = _axes(6.4, 2.4)
     colours = [stand_in(0) if strong[i] else stand_in(OTHER) for i in range(len(values))]
     axes.bar(np.arange(1, len(values) + 1), values, color=colours, width=0.75)
     axes.set_xlabel("latents, most informative first")
@@ -86,12 +87,14 @@ def scatter(
         points, groups = points[kept], groups[kept]
     figure, axes = _axes(6.4, 5.0)
     sizes = np.array([(groups == group).sum() for group in range(len(names))], np.int64)
-    own = np.sort(np.argsort(-sizes, kind="stable")[: COLOURS if len(names) <= COLOURS else COLOURS - 1])
+    own: list[int] = np.sort(
+        np.argsort(-sizes, kind="stable")[: COLOURS if len(names) <= COLOURS else COLOURS - 1]
+    ).tolist()
     rest = ~np.isin(groups, own)
     _dots(axes, points[rest], stand_in(OTHER if len(names) else 0))
-    for number, group in enumerate(own.tolist()):
+    for number, group in enumerate(own):
         _dots(axes, points[groups == group], stand_in(number))
-    legend = [(number, names[group]) for number, group in enumerate(own.tolist())]
+    legend: list[tuple[int, str]] = [(number, names[group]) for number, group in enumerate(own)]
     if len(names) and bool(rest.any()):
         legend.append((OTHER, "others or unknown"))
     axes.set_xlabel(labels[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from lightning.pytorch.callbacks import Callback
@@ -118,9 +119,10 @@ def _write_latents(path: Path, trained: TrainedModel, test: Dataset) -> None:
     """Writes posterior means and standard deviations with names and labels."""
     encoding = encode(trained, test)
     names = np.array([test.name(index) for index in range(len(test))])
-    labels = {head: np.array(test.label_names[head])[values] for head, values in test.labels.items()}
+    arrays: dict[str, Any] = {"mean": encoding.mean, "std": encoding.std, "file_name": names}
+    arrays |= {head: np.array(test.label_names[head])[values] for head, values in test.labels.items()}
     with replacing(path) as temporary:
-        np.savez(temporary, mean=encoding.mean, std=encoding.std, file_name=names, **labels)
+        np.savez(temporary, **arrays)
 
 
 def _write(path: Path, pixels: Pixels, verb: str) -> None:

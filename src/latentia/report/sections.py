@@ -102,17 +102,18 @@ def learning(material: Material) -> Section | None:
         return None
     epochs = [line.get("epoch", number + 1) for number, line in enumerate(history)]
     names = {
-        "elbo": "ELBO, nats (higher is better)",
-        "distortion": "Distortion, nats (lower is better)",
+        "elbo": "Bound (ELBO), nats",
+        "distortion": "Distortion, nats",
         "rate": "Rate, nats",
     }
     drawn = [curves(title, epochs, series) for name, title in names.items() if (series := _series(history, name))]
     minutes = history[-1].get("minutes")
     took = "" if minutes is None else f" in {_duration(minutes)}"
     text = (
-        f"{len(history)} passes over the data (epochs){took}. Where 'held out' turns away from 'training', the model "
-        "begins to learn single examples by heart. Held-out figures are of the averaged weights, which are ahead of "
-        "those that training sees. The very first epochs may lie outside of the picture."
+        f"{len(history)} passes over the data (epochs){took}. The bound should rise and the distortion fall. Where "
+        "'held out' turns away from 'training', the model begins to learn single examples by heart. Held-out figures "
+        "are of the averaged weights, which are ahead of those that training sees. The very first epochs may lie "
+        "outside of the picture."
     )
     return Section("learning", "Learning", (Prose(text), Charts(tuple(drawn)))) if drawn else None
 
@@ -156,8 +157,8 @@ def latent_map(material: Material) -> Section | None:
     means = material.encoding.mean
     if means.shape[0] < 3 or means.shape[1] < 2:
         return None
-    analysis = PCA(n_components=2, svd_solver="full").fit(means.astype(np.float64))
-    points: NDArray[Any] = analysis.transform(means.astype(np.float64))
+    analysis: Any = PCA(n_components=2, svd_solver="full")
+    points: NDArray[np.float64] = analysis.fit_transform(means.astype(np.float64))
     ratios: list[float] = analysis.explained_variance_ratio_.tolist()
     shares = [f"direction {number} ({share:.0%} of the variance)" for number, share in enumerate(ratios, start=1)]
     head = next((name for name in material.dataset.labels if material.dataset.label_names.get(name)), None)

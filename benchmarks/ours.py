@@ -56,7 +56,7 @@ def command(*arguments: str, environment: Mapping[str, str] | None = None) -> Fi
     # A file, not a pipe: progress can be long, and nobody reads a pipe while the process runs.
     with tempfile.TemporaryFile("w+", encoding="utf-8") as output, tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "latentia.cli.main", *arguments],
+            [sys.executable, "-m", "latentia", *arguments],
             stdout=output,
             stderr=errors,
             env={**os.environ, **(environment or {})},

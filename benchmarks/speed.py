@@ -119,7 +119,7 @@ def process_rows(options: Options) -> Iterator[Row]:
     """Measures the time to import and the time to help."""
     repetitions = 3 if options.quick else 7
     yield _row(IMPORT, _processes(["-c", "import latentia"], repetitions), "s")
-    yield _row(HELP, _processes(["-m", "latentia.cli.main", "--help"], repetitions), "s")
+    yield _row(HELP, _processes(["-m", "latentia", "--help"], repetitions), "s")
 
 
 def _processes(arguments: Sequence[str], repetitions: int) -> list[float]:

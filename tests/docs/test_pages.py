@@ -1,0 +1,59 @@
+"""Every Python and shell block of the pages is executed, page by page, in an empty folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(python|bash)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def make_photos(folder: Path) -> None:
+    """A few small pictures of mixed sizes and modes."""
+    folder.mkdir()
+    generator = np.random.default_rng(0)
+    for index, (mode, size) in enumerate([("RGB", (40, 30)), ("L", (32, 32)), ("RGB", (64, 48))] * 4):
+        pixels = generator.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+        Image.fromarray(pixels).convert(mode).save(folder / f"photo-{index}.jpg")
+
+
+def page_script(page: Path) -> str:
+    """One program of all blocks of a page; shell commands run through the package of this interpreter."""
+    program = ["import subprocess, sys"]
+    for language, body in BLOCK.findall(page.read_text("utf-8")):
+        if language == "python":
+            program.append(body)
+            continue
+        for line in body.splitlines():
+            words = shlex.split(line, comments=True)
+            if words and words[0] == "latentia":
+                program.append(f"subprocess.run([sys.executable, '-m', 'latentia', *{words[1:]!r}], check=True)")
+    return "\n".join(program)
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if BLOCK.search(p.read_text("utf-8"))], ids=lambda page: page.name)
+def test_blocks_of_a_page_run(page: Path, tmp_path: Path) -> None:
+    make_photos(tmp_path / "my_photos")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "LATENTIA_CACHE": str(tmp_path / "cache")}
+    done = subprocess.run(
+        [sys.executable, "-c", page_script(page)],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=230,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")):
+            if "://" not in target:
+                assert (page.parent / target).exists(), f"{page.name}: {target}"

@@ -16,6 +16,7 @@ from latentia.evaluation.diagnose import (
     find_overfitting,
     find_prior_gap,
     find_tiny_sigma,
+    find_worse_than_none,
     likelihood_sigma,
     prior_gap,
 )
@@ -31,6 +32,12 @@ def history(train, validation=None):
     for line, value in zip(lines, validation if validation is not None else [], strict=False):
         line["validation_elbo"] = float(value)
     return lines
+
+
+def test_worse_than_no_model():
+    assert find_worse_than_none(GOOD) is None
+    assert find_worse_than_none(replace(GOOD, bits_per_dim=3.9)) is None
+    assert find_worse_than_none(replace(GOOD, bits_per_dim=12.0)).severity == "problem"
 
 
 def test_collapse():

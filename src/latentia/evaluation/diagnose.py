@@ -19,6 +19,7 @@ Severity = Literal["good", "note", "warning", "problem"]
 History = Sequence[Mapping[str, float]]
 _ORDER: tuple[Severity, ...] = ("problem", "warning", "note", "good")
 PRIOR_DRAWS = 8192
+BITS_WITHOUT_MODEL = 8.0
 SMALL_SAMPLE = 100
 SMALL_TRAINING = 500
 
@@ -54,6 +55,7 @@ def diagnose(trained: TrainedModel, metrics: Metrics, history: History, encoding
         Findings, the gravest first; never none.
     """
     found: Iterable[Finding | None] = (
+        find_worse_than_none(metrics),
         find_collapse(metrics, trained.config.objective),
         find_overfitting(history),
         find_early_end(history),
@@ -84,6 +86,19 @@ def verdict(metrics: Metrics, findings: Sequence[Finding]) -> str:
     return (
         f"{first} The model uses {metrics.active_units} of its {metrics.latent_dim} latents and {bits:.1f} bits "
         "of them for an average example."
+    )
+
+
+def find_worse_than_none(metrics: Metrics) -> Finding | None:
+    """Finds a model whose code is longer than the 8 bits that every pixel and channel has without a model."""
+    if metrics.bits_per_dim is None or metrics.bits_per_dim < BITS_WITHOUT_MODEL:
+        return None
+    return Finding(
+        "problem",
+        "The model has not learned its data",
+        f"It needs {metrics.bits_per_dim:.1f} bits for each pixel and channel; without any model 8 are enough.",
+        "Train longer, or raise training.learning_rate. If that does not help, the data may differ from those that the "
+        "model was trained on.",
     )
 
 

@@ -21,7 +21,7 @@ def model_card(trained: TrainedModel, metrics: Metrics) -> str:
     kind = "pictures" if trained.preprocessing.kind == "image" else "vectors"
     figures = "\n".join(f"| {name} | {value} | {meaning} |" for name, value, meaning in explained(metrics))
     problems = ", ".join(f"{count} {_plain(kind)}" for kind, count in sorted(trained.data.problems.items()))
-    model = trained.config.model
+    model, data = trained.config.model, trained.data
     named = {
         "encoder": model.encoder,
         "decoder": model.decoder,
@@ -50,13 +50,14 @@ or `latentia generate path/to/this/folder -n 16 -o samples`.
 
 ## Data
 
-`{_plain(trained.data.name)}`: {trained.data.n_train} examples to train on, {trained.data.n_validation} held
-out.{labels} {trained.preprocessing.describe()}{f" Found wrong with files: {problems}." if problems else ""}
+`{_plain(data.name)}`: {data.n_train} examples to train on, {data.n_validation} held out.{labels}
+
+{trained.preprocessing.describe()}{f" Found wrong with files: {problems}." if problems else ""}
 
 ## The model
 
-{model.latent_dim} latents; {parts}. All settings are in `config.json`, all weights in `model.safetensors`; nothing
-is executed when they are read.
+{model.latent_dim} latents; {parts}. All settings are in `config.json`, all weights in `model.safetensors`.
+Nothing is executed when they are read.
 
 ## Figures
 

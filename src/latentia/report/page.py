@@ -116,11 +116,17 @@ def write_page(path: Path, page: Page) -> None:
 
 def _tiles(metrics: Metrics, trained: TrainedModel) -> tuple[Tile, ...]:
     tiles = [
-        Tile(f"{metrics.elbo_nats:.1f}", "bound (ELBO), nats"),
-        Tile(f"{metrics.distortion_nats:.1f}", "distortion, nats"),
-        Tile(f"{metrics.rate_nats:.1f}", "rate, nats"),
+        Tile(_short(metrics.elbo_nats), "bound (ELBO), nats"),
+        Tile(_short(metrics.distortion_nats), "distortion, nats"),
+        Tile(_short(metrics.rate_nats), "rate, nats"),
         Tile(f"{metrics.active_units} / {metrics.latent_dim}", "latents in use"),
     ]
     if metrics.bits_per_dim is not None:
         tiles.append(Tile(f"{metrics.bits_per_dim:.2f}", "bits per dimension"))
-    return (*tiles, Tile(f"{trained.data.n_train:,}".replace(",", " "), "training examples"))
+    return (*tiles, Tile(_short(trained.data.n_train), "training examples"))
+
+
+def _short(value: float) -> str:
+    """Returns a number in at most seven characters or so: without decimals where it is whole or large."""
+    whole = isinstance(value, int) or abs(value) >= 10_000
+    return f"{value:,.0f}".replace(",", " ") if whole else f"{value:.1f}"

@@ -19,16 +19,16 @@ import latentia
 from latentia.data import Dataset, Indices
 from latentia.evaluation import Finding, Metrics
 from latentia.metrics import active_units
-from latentia.report.blocks import Block, Charts, Folded, Notes, Picture, Prose, Section, Strips, Table, picture
+from latentia.report.blocks import TILE, Block, Charts, Folded, Notes, Picture, Prose, Section, Strips, Table, picture
 from latentia.report.charts import bars, curves, scatter
 from latentia.runs import TrainedModel
 from latentia.tasks import Encoding, generate, present, rank_latents, reconstruct, traverse
 
-PAIRS, PAIRS_IN_ROW = 20, 10
-SAMPLES, SAMPLES_IN_ROW = 40, 10
+MOST_IN_ROW = 10
+ROW_WIDTH = 680  # CSS pixels
+ROWS_OF_PAIRS, ROWS_OF_SAMPLES = 2, 4
 TRAVERSED, FRAMES = 8, 9
 LISTED_FILES = 300
-WIDE = 40  # pictures wider than this come in fewer columns
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,8 @@ class Material:
 
     @property
     def shown_in_row(self) -> int:
-        """Pictures side by side, so that they are large enough to be seen."""
-        wide = self.pictures and self.trained.preprocessing.event_shape[-1] > WIDE
-        return PAIRS_IN_ROW // 2 if wide else PAIRS_IN_ROW
+        """Pictures side by side: as many as fit at their full size."""
+        return max(3, min(MOST_IN_ROW, ROW_WIDTH // max(TILE, self.trained.preprocessing.event_shape[-1])))
 
 
 def diagnosis(material: Material) -> Section:
@@ -123,7 +122,7 @@ def reconstructions(material: Material) -> Section | None:
     if not material.pictures:
         return None
     columns = material.shown_in_row
-    count = min(PAIRS if columns == PAIRS_IN_ROW else PAIRS // 2, len(material.rows))
+    count = min(ROWS_OF_PAIRS * columns, len(material.rows))
     # Evenly spread over the data, since neighbours in a folder are often alike.
     chosen = material.rows[np.linspace(0, len(material.rows) - 1, count).round().astype(np.int64)]
     result = reconstruct(material.trained, material.dataset, chosen)
@@ -146,7 +145,7 @@ def samples(material: Material) -> Section | None:
     if not material.pictures:
         return None
     columns = material.shown_in_row
-    made = present(material.trained, generate(material.trained, SAMPLES if columns == SAMPLES_IN_ROW else SAMPLES // 2))
+    made = present(material.trained, generate(material.trained, ROWS_OF_SAMPLES * columns))
     shown = picture(made, columns, "pictures that the model made up", synthetic=_tag("generate"))
     text = "Nobody drew these: latents at random, turned into pictures. They show what the model takes for typical."
     return Section("samples", "Samples", (Prose(text), shown))

@@ -6,17 +6,17 @@ import json
 import os
 import sys
 import traceback
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
 import latentia
 from latentia.cli import about, data, latents, measure, pictures, train
-from latentia.cli.outcome import InterruptionError, Outcome, verb
-from latentia.errors import EXIT_FAULT, EXIT_OK, EXIT_USER, LatentiaError
+from latentia.cli.outcome import Outcome, verb
+from latentia.errors import EXIT_FAULT, EXIT_OK, EXIT_USER, FileError, LatentiaError
 
 # Typer keeps the class of all errors of usage under a private name; this is the public way to it.
-USAGE_ERROR: type[Any] = typer.BadParameter.__mro__[1]
+USAGE_ERROR = cast(type[Exception], typer.BadParameter.__mro__[1])
 
 app = typer.Typer(
     name="latentia",
@@ -71,16 +71,10 @@ def run(arguments: list[str] | None = None) -> int:
         return result if isinstance(result, int) else EXIT_OK
     except typer.Exit as error:
         return error.exit_code
-    except BrokenPipeError:
-        # Whoever read our output has gone; what is still buffered must not fail again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_FAULT
     except USAGE_ERROR as error:
         return _fail(_usage(error), "usage", EXIT_USER, as_json, debug)
     except LatentiaError as error:
         return _fail(str(error), error.kind, error.exit_code, as_json, debug)
-    except (KeyboardInterrupt, typer.Abort):
-        return _fail("Interrupted.", InterruptionError.kind, InterruptionError.exit_code, as_json, debug)
     except MemoryError:
         return _fail("There is not enough memory for this.", "memory", EXIT_USER, as_json, debug)
     except Exception as error:  # noqa: BLE001 - the last resort: a person must not see a traceback
@@ -93,8 +87,19 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _print(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _silence()  # whoever read our output, such as `head`, has seen enough
+    except OSError as error:
+        _silence()
+        raise FileError(f"The result cannot be written to stdout: {error.strerror or error}.") from error
+
+
+def _silence() -> None:
+    """Sends what is still buffered for stdout nowhere, so that it does not fail again at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _usage(error: Any) -> str:

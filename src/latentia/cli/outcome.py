@@ -42,7 +42,10 @@ def verb(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
     @functools.wraps(function)
     def command(**options: Any) -> Outcome:
         del options["as_json"], options["debug"]
-        return function(**options)
+        try:
+            return function(**options)
+        except KeyboardInterrupt as error:  # before Typer makes a silent exit of it
+            raise InterruptionError("Interrupted.") from error
 
     common = {"as_json": Json, "debug": Debug}
     signature = inspect.signature(function, eval_str=True)

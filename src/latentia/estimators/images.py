@@ -9,7 +9,7 @@ from typing import Any, Self, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor
 
 from latentia.core import Batch

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import copy
 import hashlib
+from collections.abc import Callable
 from typing import Any, Self, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    check_array,  # pyright: ignore[reportUnknownVariableType]
+    check_is_fitted,  # pyright: ignore[reportUnknownVariableType]
+    validate_data,  # pyright: ignore[reportUnknownVariableType]
+)
+from torch import Tensor
 
 from latentia.core import Batch
 from latentia.data import Arrays, ArraySource, VectorPreprocessing
@@ -59,20 +65,15 @@ class VAE(ClassNamePrefixFeaturesOutMixin, BaseVAE):
 
     def transform(self, X: Any) -> Vectors:  # noqa: N803
         """Returns the means of the posteriors, shape (N, latent_dim)."""
-        batch = self._batch(X)
-        with torch.inference_mode():
-            means = [self._exact.posterior_of(Batch(part)).mean for part in batch.x.split(CHUNK)]
-        return torch.cat(means).double().numpy()
+        return _in_chunks(lambda x: self._exact.posterior_of(Batch(x)).mean, self._standardised(X))
 
     def inverse_transform(self, X: Any) -> Vectors:  # noqa: N803
         """Returns the likelihood's means for latents (N, latent_dim), in the units of the data, shape (N, D)."""
         check_is_fitted(self)
-        z = torch.from_numpy(np.array(check_array(X, dtype=np.float64)))
+        z = torch.from_numpy(np.array(cast(Vectors, check_array(X, dtype="float64"))))
         if z.shape[1] != self._n_features_out:
             raise OptionError(f"Expected {self._n_features_out} latents, not {z.shape[1]}.")
-        with torch.inference_mode():
-            means = [self._exact.decode(part[None]).mean[0] for part in z.split(CHUNK)]
-        return self._preprocessing.invert(torch.cat(means).numpy())
+        return self._preprocessing.invert(_in_chunks(lambda part: self._exact.decode(part[None]).mean[0], z))
 
     def reconstruct(self, X: Any) -> Vectors:  # noqa: N803
         """Encodes and decodes: the likelihood's means at the posteriors' means, shape (N, D)."""
@@ -98,19 +99,25 @@ class VAE(ClassNamePrefixFeaturesOutMixin, BaseVAE):
 
     def score_samples(self, X: Any) -> Floats:  # noqa: N803
         """Estimates the log density of each vector by importance sampling, nats, shape (N,)."""
-        batch = self._batch(X)
-        nats = torch.cat([log_likelihood(self._exact, Batch(part)) for part in batch.x.split(CHUNK)])
-        return nats.numpy() - self._preprocessing.log_volume
+        nats = _in_chunks(lambda x: log_likelihood(self._exact, Batch(x)), self._standardised(X))
+        return nats - self._preprocessing.log_volume
 
     @property
     def _preprocessing(self) -> VectorPreprocessing:
         return cast(VectorPreprocessing, self.trained_.preprocessing)
 
-    def _batch(self, X: Any) -> Batch:  # noqa: N803
+    def _standardised(self, X: Any) -> Tensor:  # noqa: N803
         check_is_fitted(self)
         x = cast(Vectors, validate_data(self, X, dtype=np.float64, reset=False))
-        return Batch(torch.from_numpy(self._preprocessing.apply(x)).double())
+        return torch.from_numpy(self._preprocessing.apply(x)).double()
 
     def _keep(self, trained: TrainedModel, history: History, parts: Parts) -> None:
         super()._keep(trained, history, parts)
         self._exact = copy.deepcopy(trained.model).double()
+
+
+@torch.inference_mode()
+def _in_chunks(function: Callable[[Tensor], Tensor], rows: Tensor) -> Vectors:
+    """Applies a function to some rows at a time and joins the results."""
+    parts = [function(rows[start : start + CHUNK]) for start in range(0, len(rows), CHUNK)]
+    return torch.cat(parts).double().numpy()

@@ -42,7 +42,7 @@ class TrainingProgress(Callback):
         self._started = time.monotonic()
         self._first_step, self._first_progress = module.step, module.progress
         if self._console.is_terminal:
-            self._bar.add_task(_epoch(module), total=1.0, completed=module.progress)
+            self._bar.update(self._bar.add_task(_epoch(module), total=1.0), completed=module.progress)
             self._live = Live(Group(self._bar, Text()), console=self._console, refresh_per_second=5)
             self._live.start()
 

@@ -1,0 +1,165 @@
+"""`ImageVAE` keeps the conventions of scikit-learn for pictures."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.exceptions import NotFittedError
+
+import latentia
+from latentia import ImageVAE
+from latentia.errors import DataError, FileError, OptionError
+
+SMALL = {
+    "latent_dim": 3,
+    "epochs": 2,
+    "encoder": {"name": "dense", "width": 16},
+    "decoder": {"name": "dense", "width": 16},
+}
+
+
+@pytest.fixture(scope="module")
+def digits() -> np.ndarray:
+    return (load_digits().images[:80] / 16).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def fitted(digits) -> ImageVAE:
+    return ImageVAE(**SMALL).fit(digits)
+
+
+def test_shapes_and_ranges(fitted, digits):
+    z = fitted.transform(digits)
+    assert z.shape == (80, 3)
+    for pictures in (fitted.inverse_transform(z), fitted.reconstruct(digits), fitted.sample(80, random_state=0)):
+        assert pictures.shape == digits.shape
+        assert pictures.dtype == np.float32
+        assert pictures.min() >= 0
+        assert pictures.max() <= 1
+    assert fitted.n_features_in_ == 64
+    assert len(fitted.history_) == 2
+    assert fitted.score_samples(digits).shape == (80,)
+    assert fitted.score(digits) == pytest.approx(fitted.score_samples(digits).mean())
+
+
+def test_colour_and_single_samples(digits):
+    colour = np.stack([digits, digits[:, ::-1], digits[:, :, ::-1]], -1)
+    model = ImageVAE(**SMALL).fit(colour)
+    assert model.sample().shape == (1, 8, 8, 3)
+    assert model.reconstruct(colour[:1]).shape == (1, 8, 8, 3)
+
+
+def test_integers_and_floats_are_the_same_pictures(fitted, digits):
+    levels = np.round(digits * 255).astype(np.uint8)
+    assert np.array_equal(fitted.transform(levels), fitted.transform(digits))
+    assert np.array_equal(fitted.transform(levels[..., None]), fitted.transform(digits))
+
+
+def test_parameters_clone_and_init(digits):
+    model = ImageVAE(**SMALL, random_state=3)
+    parameters = model.get_params()
+    assert parameters["latent_dim"] == 3
+    assert clone(model).get_params() == parameters
+    model.fit(digits)
+    assert model.get_params() == parameters
+    assert {name for name in vars(model) if not name.startswith("_") and not name.endswith("_")} == set(parameters)
+    assert not hasattr(clone(model), "trained_")
+
+
+def test_fitting_twice_gives_the_same_and_seeds_differ(fitted, digits):
+    again = clone(fitted).fit(digits).fit(digits)
+    assert np.array_equal(again.transform(digits), fitted.transform(digits))
+    assert not np.array_equal(ImageVAE(**SMALL, random_state=1).fit(digits).transform(digits), fitted.transform(digits))
+
+
+def test_the_input_is_left_alone(digits):
+    mine = digits.copy()
+    mine.flags.writeable = False
+    model = ImageVAE(**SMALL).fit(mine)
+    for method in (model.transform, model.reconstruct, model.score_samples):
+        method(mine)
+    assert np.array_equal(mine, digits)
+
+
+def test_results_do_not_depend_on_the_batch(fitted, digits):
+    for method in (fitted.transform, fitted.score_samples, fitted.reconstruct):
+        alone = np.concatenate([method(digits[i : i + 1]) for i in range(10)])
+        assert np.allclose(alone, method(digits)[:10], rtol=1e-4, atol=1e-4)
+        assert np.allclose(method(digits[::-1])[::-1], method(digits), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("binarize", ["dynamic", "threshold"])
+def test_binarised_models_are_deterministic_too(digits, binarize):
+    model = ImageVAE(**SMALL, settings={"data": {"binarize": binarize}}, likelihood="bernoulli").fit(digits)
+    assert np.array_equal(model.transform(digits), model.transform(digits))
+    assert np.allclose(model.score_samples(digits[:1]), model.score_samples(digits)[:1], rtol=1e-4)
+
+
+def test_pickle_and_save_keep_everything(fitted, digits, tmp_path):
+    for same in (pickle.loads(pickle.dumps(fitted)), latentia.load(fitted.save_pretrained(tmp_path / "run"))):  # noqa: S301
+        assert isinstance(same, ImageVAE)
+        assert np.array_equal(same.transform(digits), fitted.transform(digits))
+        assert np.array_equal(same.sample(2, random_state=0), fitted.sample(2, random_state=0))
+        assert same.history_ == fitted.history_
+
+
+def test_a_loaded_model_can_be_fitted_anew(fitted, digits, tmp_path):
+    again = latentia.load(fitted.save_pretrained(tmp_path / "run")).fit(digits)
+    assert np.array_equal(again.transform(digits), fitted.transform(digits))
+
+
+def test_folders_and_named_sets(fitted, digits, tmp_path):
+    for index, picture in enumerate(digits[:10]):
+        Image.fromarray(np.round(picture * 255).astype(np.uint8)).save(tmp_path / f"{index}.png")
+    assert np.allclose(fitted.transform(tmp_path), fitted.transform(digits[:10]), atol=1e-6)
+    assert fitted.transform("digits").shape == (1438, 3)
+    assert ImageVAE(**{**SMALL, "epochs": 1}).fit(tmp_path).sample(2).shape == (2, 8, 8)
+
+
+def test_unfitted():
+    for method in ("transform", "inverse_transform", "reconstruct", "score_samples", "score"):
+        with pytest.raises(NotFittedError):
+            getattr(ImageVAE(), method)(np.zeros((2, 8, 8)))
+    with pytest.raises(NotFittedError):
+        ImageVAE().sample(2)
+    with pytest.raises(NotFittedError):
+        ImageVAE().save_pretrained("nowhere")
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        (np.full((4, 8, 8), np.nan), "NaN"),
+        (np.full((4, 8, 8), 1.5), "between|in \\[0, 1\\]"),
+        (np.full((4, 8, 8), -0.1), "in \\[0, 1\\]"),
+        (np.zeros((4, 64)), "VAE takes vectors"),
+        (np.zeros((4, 8, 8), np.int64), "uint8"),
+        (np.zeros((4, 8, 8, 7)), "channels"),
+        (np.zeros((0, 8, 8)), "0 example|no "),
+        (np.array(["a", "b"]), "shape"),
+    ],
+)
+def test_bad_arrays(fitted, bad, said):
+    for method in (ImageVAE(**SMALL).fit, fitted.transform, fitted.score_samples):
+        with pytest.raises(DataError, match=said):
+            method(bad)
+
+
+def test_other_wrong_input(fitted, tmp_path):
+    with pytest.raises(FileError):
+        ImageVAE().fit(tmp_path / "none")
+    with pytest.raises(OptionError, match="did you mean 'digits'"):
+        ImageVAE().fit("digitz")
+    with pytest.raises(DataError, match="shape"):
+        fitted.inverse_transform(np.zeros((2, 4)))
+    with pytest.raises(DataError, match="finite"):
+        fitted.inverse_transform(np.full((2, 3), np.nan))
+    with pytest.raises(OptionError, match="n_samples"):
+        fitted.sample(0)
+    with pytest.raises(DataError, match="at least 2"):
+        ImageVAE(**SMALL).fit(np.zeros((1, 8, 8), np.uint8))

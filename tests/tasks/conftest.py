@@ -42,6 +42,6 @@ def binary():
 @pytest.fixture(scope="session")
 def vectors():
     """A model of vectors with one latent, and vectors of uneven scales."""
-    x = np.random.default_rng(0).normal(size=(120, 3)) * [1.0, 10.0, 0.1] + [5.0, 0.0, -1.0]
+    x = np.random.default_rng(0).normal(size=(120, 3)) * [2.0, 10.0, 0.5] + [5.0, 0.0, -1.0]
     source = ArraySource("vectors", lambda split: Arrays(x), lambda: "f00d")
     return build(source, {"model": {"latent_dim": 1}})

@@ -188,7 +188,7 @@ def prior_gap(trained: TrainedModel, encoding: Encoding) -> float:
 
 def find_prior_gap(gap: float, metrics: Metrics) -> Finding | None:
     """Finds a prior that does not fit what the encoder makes of data."""
-    if gap <= 1.0 + 0.05 * max(0.0, metrics.rate_nats):
+    if gap <= 1.0 + 0.1 * max(0.0, metrics.rate_nats):
         return None
     return Finding(
         "warning",

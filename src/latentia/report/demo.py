@@ -11,7 +11,6 @@ from lightning.pytorch.callbacks import Callback
 
 import latentia
 from latentia.data import Dataset, grid, open_source, write_picture
-from latentia.errors import TrainingError
 from latentia.files import make_folder, replacing
 from latentia.presets import resolve
 from latentia.report.blocks import Pixels, Prose, Section, Strips, picture
@@ -21,7 +20,7 @@ from latentia.runs import RunFolder, TrainedModel
 from latentia.tasks import encode, generate, interpolate, present, reconstruct, traverse
 from latentia.training.fit import Fit, fit, prepare_training
 
-EPOCHS = 60
+EPOCHS = 45
 IS_SAMPLES = 64
 FRAMES = 9
 WAYS = ((0, 1), (2, 3), (4, 5), (6, 7))
@@ -51,7 +50,7 @@ def run_demo(
     Raises:
         FileError: the folder cannot be written.
         RunError: another demonstration is at work in the folder.
-        TrainingError: the training was interrupted.
+        KeyboardInterrupt: the training was interrupted; run it again to start over.
     """
     run = RunFolder(make_folder(folder) / "digits")
     with run.locked():
@@ -96,7 +95,7 @@ def _train(run: RunFolder, epochs: int, callbacks: Sequence[Callback]) -> tuple[
     training = prepare_training(train, preprocessing, config, name=source.name, fingerprint=source.fingerprint())
     result = fit(training, run, callbacks=callbacks)
     if result.ending == "interrupted":
-        raise TrainingError("The demonstration was interrupted; run it again to start over.")
+        raise KeyboardInterrupt
     return result, test
 
 

@@ -118,6 +118,21 @@ def test_resume_of_nothing(cli, tmp_path):
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.parametrize("content", ["truncated", "pickle", "a model"])
+def test_resume_from_a_damaged_checkpoint(cli, own_run, tmp_path, content):
+    checkpoint = own_run / "checkpoints" / "last.safetensors"
+    if content == "truncated":
+        checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    if content == "pickle":
+        checkpoint.write_bytes(pickle.dumps(Bomb(tmp_path / "sprung")))
+    if content == "a model":
+        shutil.copy(own_run / "model.safetensors", checkpoint)
+    result = cli("train", "digits", "-o", own_run, "--resume", "--epochs", 3)
+    assert result.code == 2
+    assert "last.safetensors" in result.err
+    assert not (tmp_path / "sprung").exists()
+
+
 class Bomb:
     """Writes a file when it is unpickled."""
 

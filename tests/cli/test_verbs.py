@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -183,6 +184,17 @@ def test_doctor(cli):
     for topic in ("processor", "cores", "bfloat16", "memory", "GPU"):
         assert topic in result.out
     assert cli("doctor", "--json").json["cores"] >= 1
+
+
+def test_demo(cli, monkeypatch, tmp_path):
+    from latentia.report.demo import run_demo
+
+    monkeypatch.setitem(run_demo.__kwdefaults__, "epochs", 1)
+    result = cli("demo", "-o", tmp_path / "demo", "--json")
+    assert result.code == 0, result.err
+    assert "Training an image model" in result.err
+    assert "<html" in Path(result.json["report"]).read_text()
+    assert (tmp_path / "demo" / "samples" / "grid.png").exists()
 
 
 def test_version_and_help(cli):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import textwrap
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def say(text: str) -> None:
-    """Says something on stderr."""
+    """Says something on stderr; on terminals lines are broken between words."""
+    if sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns
+        text = textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
 

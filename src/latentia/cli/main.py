@@ -75,6 +75,9 @@ def run(arguments: list[str] | None = None) -> int:
         return _fail(_usage(error), "usage", EXIT_USER, as_json, debug)
     except LatentiaError as error:
         return _fail(str(error), error.kind, error.exit_code, as_json, debug)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{where}{error.strerror or error}.", "file", EXIT_USER, as_json, debug)
     except MemoryError:
         return _fail("There is not enough memory for this.", "memory", EXIT_USER, as_json, debug)
     except Exception as error:  # noqa: BLE001 - the last resort: a person must not see a traceback

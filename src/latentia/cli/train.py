@@ -91,7 +91,7 @@ def _resume(run: RunFolder, source: Source, limits: dict[str, Any], *, skip_bad:
     config = _widened(recorded, limits)
     with run.locked():
         state = _last_state(run)
-        steps = record.n_train // min(config.training.batch_size, record.n_train)
+        steps = record.n_train // max(1, min(config.training.batch_size, record.n_train))
         over = None if state is None else ending_of(config.training, steps, state)
         if over is not None and all(path.exists() for path in (run.weights, run.metrics, run.card, run.report)):
             text = f"The training in {run.path} has finished already; to go on longer, give more --epochs."
@@ -220,9 +220,12 @@ def _last_state(run: RunFolder) -> dict[str, Any] | None:
     """Reads the last checkpoint; None where the training was killed before the first one."""
     from latentia.training.checkpoint import load_checkpoint
 
-    if run.last_checkpoint.exists() or run.weights.exists():
-        return load_checkpoint(run.last_checkpoint)
-    return None
+    if not run.last_checkpoint.exists() and not run.weights.exists():
+        return None
+    state = load_checkpoint(run.last_checkpoint)
+    if not {"step", "seconds", "history"} <= set(state):
+        raise RunError(f"{run.last_checkpoint} is not the checkpoint of a training; restore it from a copy.")
+    return state
 
 
 def _ended(result: Fit) -> str:

@@ -30,7 +30,8 @@ class TrainingProgress(Callback):
             TextColumn("{task.description}"),
             BarColumn(32),
             TaskProgressColumn(),
-            TimeRemainingColumn(elapsed_when_finished=True),
+            TimeRemainingColumn(),
+            TextColumn("left"),
         )
         self._live: Live | None = None
         self._started = self._shown = 0.0
@@ -58,12 +59,12 @@ class TrainingProgress(Callback):
         module = cast(VAEModule, pl_module)
         if self._live is None and module.history and module.history[-1]["step"] == module.step:
             left = f"{duration(self._seconds_left(module))} left"
-            self._console.print(f"{_epoch(module)}: {epoch_figures(module.history[-1])}, {left}", soft_wrap=True)
+            self._console.print(f"{_epoch(module)}: {_figures(module, module.history[-1])}, {left}", soft_wrap=True)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self._live is not None:
             module = cast(VAEModule, pl_module)
-            last = epoch_figures(module.history[-1]) if module.history else ""
+            last = _figures(module, module.history[-1]) if module.history else ""
             self._bar.update(self._bar.task_ids[0], completed=module.progress, description=_epoch(module))
             self._live.update(Group(self._bar, Text(last, style="dim")))
             self._stop()
@@ -84,14 +85,14 @@ class TrainingProgress(Callback):
         figures["examples_per_second"] = (module.step - self._first_step) * batch_size / seconds
         if module.history and "active_units" in module.history[-1]:
             figures["active_units"] = module.history[-1]["active_units"]
-        live.update(Group(self._bar, Text(epoch_figures(figures), style="dim")))
+        live.update(Group(self._bar, Text(_figures(module, figures), style="dim")))
 
     def _seconds_left(self, module: VAEModule) -> float:
         done = module.progress - self._first_progress
         return (time.monotonic() - self._started) * (1 - module.progress) / max(1e-9, done)
 
 
-def epoch_figures(line: dict[str, float]) -> str:
+def epoch_figures(line: dict[str, float], noun: str = "examples") -> str:
     """Says the figures of an epoch in one line.
 
     Example:
@@ -106,8 +107,12 @@ def epoch_figures(line: dict[str, float]) -> str:
     if "active_units" in line:
         parts.append(f"{line['active_units']:.0f} active units")
     if "examples_per_second" in line:
-        parts.append(f"{line['examples_per_second']:.0f} examples/s")
+        parts.append(f"{line['examples_per_second']:.0f} {noun}/s")
     return ", ".join(parts)
+
+
+def _figures(module: VAEModule, line: dict[str, float]) -> str:
+    return epoch_figures(line, "images" if module.preprocessing.kind == "image" else "examples")
 
 
 def _epoch(module: VAEModule) -> str:

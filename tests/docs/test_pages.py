@@ -47,7 +47,11 @@ def test_blocks_of_a_page_run(page: Path, tmp_path: Path) -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "LATENTIA_CACHE": str(tmp_path / "cache")}
     done = subprocess.run(
         [sys.executable, "-c", page_script(page)],
-        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=230,
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=230,
     )
     assert done.returncode == 0, done.stderr[-2000:]
 

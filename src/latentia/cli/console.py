@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from latentia.data import Progress
+    from latentia.data import Problem, Progress
 
 
 def say(text: str) -> None:
@@ -45,6 +45,12 @@ def count(number: int, noun: str) -> str:
         ('1 picture', '1234 pictures')
     """
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def explain(problem: Problem) -> str:
+    """Says what is wrong with a file, naming it once."""
+    named = problem.file_name in problem.message
+    return problem.message if named or not problem.file_name else f"{problem.file_name}: {problem.message}"
 
 
 def same_file(first: Path, second: Path) -> bool:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from latentia.cli.console import count, reading
+from latentia.cli.console import count, explain, reading
 from latentia.cli.options import Mirror
 from latentia.cli.outcome import Outcome
 
@@ -55,7 +55,7 @@ def check(
         lines.append(f"  {head:<7} {shown}{' ...' if len(classes) > SHOWN else ''}")
     if report.problems:
         lines.append(f"{count(len(report.problems), 'problem')}:")
-        lines += [f"  {problem.file_name}: {problem.message}" for problem in report.problems[:SHOWN]]
+        lines += [f"  {explain(problem)}" for problem in report.problems[:SHOWN]]
     if len(report.problems) > SHOWN:
         lines.append(f"  ... and {len(report.problems) - SHOWN} more (all with --json)")
     lines += [f"- {suggestion}" for suggestion in report.suggestions]

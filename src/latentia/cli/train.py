@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from latentia.cli.console import count, reading, say
+from latentia.cli.console import count, explain, reading, say
 from latentia.cli.measure import describe
 from latentia.cli.options import DataArgument, LabelsFile, Mirror, NoMedia, SkipBad
 from latentia.cli.outcome import InterruptionError, Outcome
@@ -172,12 +172,9 @@ def _tell_problems(dataset: Dataset) -> None:
         kinds[problem.kind] = kinds.get(problem.kind, 0) + 1
     if kinds:
         listed = ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items()))
-        say(f"Problems with files ({listed}) are listed in the report; the first: {_first(dataset)}.")
-
-
-def _first(dataset: Dataset) -> str:
-    problem = dataset.problems[0]
-    return f"{problem.file_name} ({problem.message.rstrip('.')})"
+        say(
+            f"Problems with files ({listed}) are listed in the report; the first: {explain(dataset.problems[0]).rstrip('.')}."
+        )
 
 
 def _settings(config: Path | None, assignments: list[str], limits: dict[str, Any], seed: int | None) -> dict[str, Any]:

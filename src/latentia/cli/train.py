@@ -172,9 +172,8 @@ def _tell_problems(dataset: Dataset) -> None:
         kinds[problem.kind] = kinds.get(problem.kind, 0) + 1
     if kinds:
         listed = ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items()))
-        say(
-            f"Problems with files ({listed}) are listed in the report; the first: {explain(dataset.problems[0]).rstrip('.')}."
-        )
+        first = explain(dataset.problems[0]).rstrip(".")
+        say(f"Problems with files ({listed}) are listed in the report; the first: {first}.")
 
 
 def _settings(config: Path | None, assignments: list[str], limits: dict[str, Any], seed: int | None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from latentia.cli.console import say
 from latentia.cli.outcome import Outcome
 
 if TYPE_CHECKING:
-    from latentia.training.hardware import Hardware
+    from latentia.hardware import Hardware
 
 GIB = 2**30
 AUDIO = ("soundfile",)
@@ -35,7 +35,7 @@ def doctor() -> Outcome:
     import torch
 
     import latentia
-    from latentia.training.hardware import detect
+    from latentia.hardware import detect
 
     hardware = detect()
     threads = torch.get_num_threads()

@@ -22,6 +22,7 @@ from latentia.nets.base import (
     network_input,
     zero_initialise,
 )
+from latentia.nets.dense import ResidualDense
 
 
 class ResidualConv(nn.Module):
@@ -98,6 +99,8 @@ class ResidualDecoder(Decoder):
         out_shape: (P, H, W), the likelihood's parameters for one picture.
         widths: channels of each stage, from the picture inwards, as in the encoder.
         blocks: residual blocks of each stage, in the same order.
+        dense: width of a residual dense block between the latents and the first stage; 0 leaves it out. Where
+            convolutions are slow it is the cheapest way to more capacity.
 
     Raises:
         OptionError: the shape does not fit the number of stages.
@@ -114,6 +117,7 @@ class ResidualDecoder(Decoder):
         out_shape: Shape,
         widths: tuple[int, ...] = (32, 64),
         blocks: tuple[int, ...] = (1, 4),
+        dense: int = 0,
     ) -> None:
         super().__init__()
         self.latent_dim = latent_dim
@@ -122,7 +126,9 @@ class ResidualDecoder(Decoder):
         self.blocks = tuple(blocks)
         parameters, *coarse = _coarse_shape(self.out_shape, self.widths, self.blocks)
         self._coarse = (self.widths[-1], coarse[0], coarse[1])
-        self.stem = nn.Linear(latent_dim, self._coarse[0] * coarse[0] * coarse[1])
+        self.dense = dense
+        lead = [nn.Linear(latent_dim, dense), ResidualDense(dense), nn.ReLU()] if dense else []
+        self.stem = nn.Sequential(*lead, nn.Linear(dense or latent_dim, self._coarse[0] * coarse[0] * coarse[1]))
         layers: list[nn.Module] = []
         for stage in reversed(range(len(self.widths))):
             width = self.widths[stage]
@@ -143,7 +149,7 @@ class ResidualDecoder(Decoder):
 def _initialise(network: nn.Module) -> None:
     he_initialise(network)
     for block in network.modules():
-        if isinstance(block, ResidualConv):
+        if isinstance(block, ResidualConv | ResidualDense):
             zero_initialise(block.second)
 
 

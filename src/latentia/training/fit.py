@@ -20,13 +20,13 @@ from latentia.core import Batch
 from latentia.data import Dataset, Indices, Preprocessing, holdout, require_trainable
 from latentia.errors import OptionError
 from latentia.files import make_folder
+from latentia.hardware import choose_precision, configure_cpu, detect
 from latentia.models import LatentModel, build_model, build_objective
 from latentia.objectives import Objective
 from latentia.runs import DataRecord, RunFolder, TrainedModel, write_config, write_model
 from latentia.training.callbacks import Checkpointer, EarlyStopping, EpochLog, Interruption, Limits
 from latentia.training.checkpoint import load_checkpoint
 from latentia.training.estimate import Estimate, estimate
-from latentia.training.hardware import choose_precision, configure_cpu, detect
 from latentia.training.loader import TrainingLoader, ValidationLoader
 from latentia.training.module import VAEModule, prepare, seed_noise
 

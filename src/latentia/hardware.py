@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
 from dataclasses import dataclass
@@ -10,6 +11,14 @@ from typing import Literal
 
 import psutil
 import torch
+
+# Names and numbers from glibc's malloc.h, and the values that suit training.
+GLIBC_ALLOCATOR = {
+    "M_ARENA_MAX": (-8, 1),
+    "M_MMAP_MAX": (-4, 0),
+    "M_TRIM_THRESHOLD": (-1, 2**31 - 1),
+    "M_TOP_PAD": (-2, 64 * 2**20),
+}
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -72,6 +81,21 @@ def configure_cpu() -> None:
     Vanishing gradients let Adam's moments decay to denormal numbers, with which CPUs are many times slower.
     """
     torch.set_flush_denormal(True)
+    _keep_freed_memory()
+
+
+def _keep_freed_memory() -> None:
+    """Has glibc keep the memory that tensors give back, instead of returning it to the system after each step.
+
+    Taking it anew means clearing every page again; training is about 15 % faster without (`benchmarks/speed.py`), and
+    one arena serves all threads, since the backward pass frees what the forward pass took. Other C libraries have
+    no such knob and are left alone.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return
+    libc = ctypes.CDLL(None)
+    for parameter, value in GLIBC_ALLOCATOR.values():
+        libc.mallopt(parameter, value)
 
 
 def _cpu() -> tuple[str, set[str]]:

@@ -66,6 +66,9 @@ class PythaeVAE(LatentModel):
         z = posterior.rsample((n_samples,))
         return Inference((LatentGroup("z", posterior, self.prior(), z),), self.decode(z))
 
+    def start_at(self, mean: Tensor) -> None:
+        """Pythae starts its decoder where PyTorch does."""
+
     def decode(self, z: Tensor) -> Likelihood:
         hidden, *convolutions = self.vae.decoder.layers
         x = hidden(z.flatten(0, 1)).reshape(-1, 1024, 4, 4)

@@ -16,7 +16,6 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from latentia.config import Config, TrainingConfig
-from latentia.core import Batch
 from latentia.data import Dataset, Indices, Preprocessing, holdout, require_trainable
 from latentia.errors import OptionError
 from latentia.files import make_folder
@@ -257,11 +256,6 @@ def _require_fit(model: LatentModel, preprocessing: Preprocessing) -> None:
         )
     if model.likelihood.grid and binarised:
         raise OptionError("Binarised pictures need the likelihood 'bernoulli'; or set data.binarize=none.")
-
-
-def batch_of(dataset: Dataset, trained: TrainedModel, rows: Indices) -> Batch:
-    """Fetches a batch that is ready for the model."""
-    return prepare(dataset.batch(rows), trained.preprocessing)
 
 
 @contextlib.contextmanager

@@ -74,7 +74,7 @@ def _image(shape: Shape) -> Settings:
     blocks = [1] * (stages - 1) + [2]
     return {
         "model": {
-            "latent_dim": 32 if side < 48 else 64,
+            "latent_dim": 16 if side < 16 else 32 if side < 48 else 64,
             "encoder": {"name": "residual", "widths": widths, "blocks": blocks},
             "decoder": {"name": "residual", "widths": widths, "blocks": blocks},
             "likelihood": "discretised-gaussian",
@@ -93,7 +93,7 @@ def _vector(shape: Shape) -> Settings:
             "likelihood": "gaussian",
         },
         "objective": {"name": "elbo", "warmup_steps": 200},
-        "training": {"epochs": 100, "batch_size": 64, "patience": 20},
+        "training": {"epochs": 200, "batch_size": 64, "patience": 50},
     }
 
 

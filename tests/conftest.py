@@ -1,3 +1,5 @@
+"""What all tests share."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -5,18 +7,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 from latentia.data import Arrays, ArraySource, open_source
 from latentia.presets import resolve
 from latentia.training.fit import prepare_training
 
+# A slow or busy machine is no failure, and the same examples are tried everywhere.
+settings.register_profile("latentia", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("latentia")
+
 DENSE = {"name": "dense", "width": 16}
 
 
-def build(source, settings):
+def build(source, changes):
     """Returns a model of a source, with weights at random, and the source's examples."""
     model = {"latent_dim": 4, "encoder": DENSE, "decoder": DENSE}
-    config, preprocessing = resolve(source, None, {**settings, "model": {**model, **settings.get("model", {})}})
+    config, preprocessing = resolve(source, None, {**changes, "model": {**model, **changes.get("model", {})}})
     dataset = source.load(preprocessing)
     training = prepare_training(dataset, preprocessing, config, name=source.name, fingerprint="f00d")
     with torch.no_grad():  # fresh models ignore their input

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from latentia.config import Config, Part, parse_assignments, read_settings
+from latentia.data import open_source
+from latentia.errors import FileError, OptionError
+from latentia.hardware import Hardware
+from latentia.presets import PRESETS, default_preset, get_preset, resolve
+from latentia.registry import Registry
+
+
+def test_settings_are_laid_over_one_another() -> None:
+    config = Config().with_settings(parse_assignments(["objective.beta=4", "training.epochs=3", "data.size=[8, 12]"]))
+    assert config.objective.arguments == {"beta": 4}
+    assert config.training.epochs == 3
+    assert config.data.size == (8, 12)
+    assert config.model == Config().model
+
+
+def test_another_part_starts_from_its_own_defaults() -> None:
+    config = Config().with_settings({"objective": {"beta": 4.0}}).with_settings({"objective": "iwae"})
+    assert config.objective == Part(name="iwae")
+
+
+def test_configurations_are_frozen_and_survive_json() -> None:
+    config = Config().with_settings({"model": {"prior": {"name": "mixture", "components": 7}}})
+    with pytest.raises(ValidationError):
+        config.training.epochs = 5  # type: ignore[misc]
+    assert Config().with_settings(config.model_dump(mode="json")) == config
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"training": {"epoch": 3}}, "did you mean 'epochs'"),
+        ({"epochs": 3}, "did you mean 'training.epochs'"),
+        ({"training": {"epochs": "many"}}, "'training.epochs' in .* cannot be \"many\""),
+        ({"training": {"epochs": 0}}, "training.epochs"),
+        ({"model": 3}, "'model'"),
+        ({"data": {"channels": 2}}, "data.channels"),
+    ],
+)
+def test_wrong_settings_are_explained(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        Config().with_settings(settings)
+
+
+@pytest.mark.parametrize("assignment", ["epochs", "=3", "a.b=[1,"])
+def test_wrong_assignments_are_explained(assignment: str) -> None:
+    with pytest.raises(OptionError):
+        parse_assignments([assignment])
+
+
+def test_wrong_files_are_explained(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match=r"missing\.yaml"):
+        read_settings(tmp_path / "missing.yaml")
+    for content in ("- a\n- b", "a: [", "just words"):
+        (tmp_path / "bad.yaml").write_text(content)
+        with pytest.raises(OptionError, match=r"bad\.yaml"):
+            read_settings(tmp_path / "bad.yaml")
+
+
+@pytest.mark.parametrize("name", list(PRESETS))
+def test_presets_cite_a_paper_and_resolve(name: str) -> None:
+    preset = get_preset(name)
+    assert preset.paper
+    assert preset.description
+    shape = (6,) if name == "vector" else (1, 28, 28)
+    config = Config().with_settings(preset.settings(shape))
+    assert config.training.epochs >= 1
+
+
+def test_the_default_preset_depends_on_data_and_processor() -> None:
+    plain = Hardware("cpu", 2, 2**33, bfloat16=False, amx=False, gpu=None)
+    fast = Hardware("cpu", 2, 2**33, bfloat16=True, amx=True, gpu=None)
+    assert default_preset(open_source("digits"), plain) == "image"
+    mnist = type("Named", (), {"name": "mnist", "kind": "image"})()
+    assert default_preset(mnist, plain) == "mnist-small"
+    assert default_preset(mnist, fast) == "mnist"
+
+
+def test_unknown_presets_name_the_nearest() -> None:
+    with pytest.raises(OptionError, match="did you mean 'image'"):
+        resolve(open_source("digits"), "imaeg", {})
+
+
+def test_registries_explain_wrong_names_settings_and_objects() -> None:
+    shapes: Registry[object] = Registry("shape")
+
+    @shapes.register("square")
+    class Square:
+        def __init__(self, side: float, colour: str = "red") -> None:
+            if side < 0:
+                raise OptionError("negative")
+            self.side, self.colour = side, colour
+
+    with pytest.raises(OptionError, match="did you mean 'square'"):
+        shapes.build("sqare", {})
+    with pytest.raises(OptionError, match="did you mean 'colour'"):
+        shapes.build("square", {"color": "blue"}, side=1.0)
+    with pytest.raises(OptionError, match="cannot be built"):
+        shapes.build("square", {})
+    with pytest.raises(OptionError, match="not a registered shape"):
+        shapes.name_of(3)
+    with pytest.raises(OptionError, match="registered already"):
+        shapes.register("square")(type("Other", (), {}))
+    square = shapes.build("square", {"colour": "blue"}, side=2.0, unrelated=5)
+    assert shapes.arguments_of(square) == {"side": 2.0, "colour": "blue"}

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import errno
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from latentia.config import Config
+from latentia.data import Dataset
+from latentia.errors import FileError, RunError
+from latentia.files import make_folder, replacing, write_json
+from latentia.runs import RunFolder, TrainedModel, read_model, write_model
+
+
+@pytest.fixture
+def run(digits: tuple[TrainedModel, Dataset], tmp_path: Path) -> RunFolder:
+    folder = RunFolder(tmp_path / "run")
+    write_model(folder, digits[0])
+    return folder
+
+
+def edit(run: RunFolder, **changes: Any) -> None:
+    content = json.loads(run.config.read_text())
+    content.update(changes)
+    run.config.write_text(json.dumps(content))
+
+
+def test_a_model_comes_back_as_it_was(run: RunFolder, digits: tuple[TrainedModel, Dataset]) -> None:
+    trained, dataset = digits
+    again = read_model(run.path)
+    batch = dataset.batch(range(5))
+    assert torch.equal(again.model.posterior_of(batch).mean, trained.model.posterior_of(batch).mean)
+    assert again.config == trained.config
+    assert again.preprocessing == trained.preprocessing
+    assert again.label_names == trained.label_names
+    assert again.data == trained.data
+    assert {path.name for path in run.path.iterdir()} == {"model.safetensors", "config.json"}
+
+
+def test_nothing_in_a_run_folder_executes(run: RunFolder, tmp_path: Path) -> None:
+    class Attack:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return Path.touch, (tmp_path / "owned",)
+
+    run.weights.write_bytes(pickle.dumps(Attack()))
+    with pytest.raises(RunError, match="not a safetensors file"):
+        read_model(run.path)
+    torch.save({"a": Attack()}, run.weights)
+    with pytest.raises(RunError, match="not a safetensors file"):
+        read_model(run.path)
+    assert not (tmp_path / "owned").exists()
+
+
+@pytest.mark.parametrize("keep", [0, 7, 100, -1])
+def test_truncated_weights_are_refused(run: RunFolder, keep: int) -> None:
+    run.weights.write_bytes(run.weights.read_bytes()[:keep])
+    with pytest.raises(RunError, match="damaged"):
+        read_model(run.path)
+
+
+def test_weights_of_another_shape_are_refused(run: RunFolder) -> None:
+    tensors = load_file(run.weights)
+    first = sorted(tensors)[0]
+    save_file({**tensors, first: torch.zeros(3)}, run.weights)
+    with pytest.raises(RunError, match=first.replace(".", r"\.")):
+        read_model(run.path)
+    tensors.pop(first)
+    save_file(tensors, run.weights)
+    with pytest.raises(RunError, match="missing"):
+        read_model(run.path)
+
+
+def test_newer_formats_name_the_version_that_reads_them(run: RunFolder) -> None:
+    edit(run, format_version=99, library_version="7.3")
+    with pytest.raises(RunError, match=r"Latentia 7\.3"):
+        read_model(run.path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"format_version": "one"},
+        {"format_version": 0},
+        {"preprocessing": {"kind": "image"}},
+        {"preprocessing": {"kind": "nonsense"}},
+        {"label_names": [1, 2]},
+        {"data": {}},
+        {"config": {"model": {"encoder": {"name": "os.system"}}}},
+        {"config": {"model": {"latent_dim": 10**12}}},
+        {"config": {"nonsense": 1}},
+    ],
+)
+def test_hostile_configurations_are_refused(run: RunFolder, changes: dict[str, Any]) -> None:
+    edit(run, **changes)
+    with pytest.raises(RunError):
+        read_model(run.path)
+
+
+@pytest.mark.parametrize("content", ["", "[1]", "{", "null", "[" * 100_000, "\udcff"])
+def test_damaged_configurations_are_refused(run: RunFolder, content: str) -> None:
+    run.config.write_bytes(content.encode("utf-8", "surrogateescape"))
+    with pytest.raises(RunError):
+        read_model(run.path)
+
+
+def test_missing_parts_are_named(run: RunFolder, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="no run folder"):
+        read_model(tmp_path / "nothing")
+    run.weights.unlink()
+    with pytest.raises(RunError, match=r"model\.safetensors is missing"):
+        read_model(run.path)
+    make_folder(run.checkpoints)
+    run.last_checkpoint.write_bytes(b"x")
+    with pytest.raises(RunError, match="--resume"):
+        read_model(run.path)
+    run.config.unlink()
+    with pytest.raises(RunError, match=r"no config\.json"):
+        read_model(run.path)
+
+
+def test_two_trainings_cannot_write_to_one_folder(tmp_path: Path) -> None:
+    first, second = RunFolder(tmp_path / "run"), RunFolder(tmp_path / "run")
+    with first.locked(), pytest.raises(RunError, match="Another training"):
+        second.locked().__enter__()
+    with second.locked():
+        assert (tmp_path / "run").is_dir()  # free again
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
+    target = tmp_path / "a.json"
+    write_json(target, {"old": 1})
+
+    def fail(error: Exception) -> None:
+        with replacing(target) as temporary:
+            temporary.write_text("half")
+            raise error
+
+    with pytest.raises(FileError, match="disk is full"):
+        fail(OSError(errno.ENOSPC, "No space left on device"))
+    with pytest.raises(RuntimeError, match="our own"):
+        fail(RuntimeError("our own"))
+    assert json.loads(target.read_text()) == {"old": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_file_in_the_way_of_a_folder_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileError, match="a folder is needed"):
+        make_folder(tmp_path / "file")
+
+
+def test_the_default_configuration_is_complete() -> None:
+    assert Config().model.likelihood.name == "discretised-gaussian"

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch.callbacks import Callback
+
+from latentia.data import Arrays, ArraySource, Dataset, open_source
+from latentia.errors import OptionError, RunError, TrainingError
+from latentia.presets import resolve
+from latentia.runs import RunFolder, read_model
+from latentia.training.checkpoint import flatten, load_checkpoint, save_checkpoint, unflatten
+from latentia.training.fit import Training, fit, prepare_training
+from latentia.training.loader import TrainingLoader
+
+SMALL: dict[str, Any] = {
+    "model": {"latent_dim": 3, "encoder": {"name": "dense", "width": 16}, "decoder": {"name": "dense", "width": 16}},
+}
+
+
+def training(dataset: Dataset | None = None, **settings: Any) -> Training:
+    source = open_source("digits")
+    config, preprocessing = resolve(source, None, {**SMALL, "training": {"epochs": 2, "batch_size": 64, **settings}})
+    return prepare_training(dataset or source.load(preprocessing), preprocessing, config, name="digits")
+
+
+def test_training_improves_the_bound_and_keeps_its_record() -> None:
+    result = fit(training(epochs=4))
+    elbos = [line["validation_elbo"] for line in result.history]
+    assert result.ending == "finished"
+    assert len(elbos) == 4
+    assert elbos[-1] > elbos[0] + 10
+    assert all(
+        line["validation_elbo"] == pytest.approx(-line["validation_distortion"] - line["validation_rate"], abs=1e-3)
+        for line in result.history
+    )
+    assert result.trained.data.n_train + result.trained.data.n_validation == 1438
+
+
+def test_same_seed_same_weights_other_seed_others() -> None:
+    def weights(seed: int) -> torch.Tensor:
+        return torch.cat([p.flatten() for p in fit(training(epochs=1, seed=seed)).trained.model.parameters()])
+
+    assert torch.equal(weights(3), weights(3))
+    assert not torch.equal(weights(3), weights(4))
+
+
+def test_the_callers_random_state_is_left_alone() -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    fit(training(epochs=1))
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_a_limit_of_time_is_kept_and_said() -> None:
+    start = time.monotonic()
+    result = fit(training(epochs=100_000, max_minutes=0.05))
+    assert result.ending == "time"
+    assert 3.0 <= time.monotonic() - start < 15.0
+    assert result.history[-1]["learning_rate"] < result.history[0]["learning_rate"]
+
+
+def test_early_stopping_keeps_the_best_weights() -> None:
+    prepared = training(epochs=200, patience=2, learning_rate=0.05)
+    result = fit(prepared)
+    losses = [line["validation_loss"] for line in result.history]
+    assert result.ending == "early"
+    assert losses.index(min(losses)) == len(losses) - 3
+    batch = prepared.dataset.batch(prepared.validation)
+    inference = result.trained.model.infer(batch)
+    terms = prepared.objective(inference, batch)
+    assert terms.loss.mean().item() == pytest.approx(min(losses), rel=0.02)
+
+
+def test_nan_stops_with_step_term_and_file_names_and_keeps_the_checkpoint(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(64, 3)).astype(np.float32)
+    source = ArraySource("vectors", lambda split: Arrays(x), lambda: "f")
+    config, preprocessing = resolve(source, None, {"training": {"epochs": 3, "batch_size": 16}})
+    prepared = prepare_training(source.load(preprocessing), preprocessing, config)
+    broken = prepared.dataset.x[np.arange(64)].copy()
+    victim = int(prepared.train[5])
+    broken[victim, 1] = np.inf
+    names = tuple(f"row-{index}.wav" for index in range(64))
+    prepared = replace(prepared, dataset=replace(prepared.dataset, x=broken, file_names=names))
+    run = RunFolder(tmp_path / "run")
+    with pytest.raises(TrainingError, match=rf"step \d+ the \w+ is no longer a finite number, for row-{victim}.wav"):
+        fit(prepared, run)
+    assert load_checkpoint(run.last_checkpoint)["step"] == 0
+    assert not run.weights.exists()
+
+
+def test_estimate_changes_nothing_and_is_of_the_right_size() -> None:
+    prepared = training(epochs=5)
+    before = [p.clone() for p in prepared.model.parameters()]
+    estimate = prepared.estimate()
+    assert all(torch.equal(a, b) for a, b in zip(before, prepared.model.parameters(), strict=True))
+    assert estimate.parameters == sum(p.numel() for p in before)
+    assert estimate.minutes == pytest.approx(estimate.seconds_per_step * prepared.steps_per_epoch * 5 / 60)
+    assert estimate.memory_bytes > 100 * 2**20
+
+
+def test_log_has_one_line_an_epoch(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    result = fit(training(epochs=3), run)
+    lines = [json.loads(line) for line in run.log.read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2, 3]
+    assert lines == list(result.history)
+    again = read_model(run.path)
+    for name, value in again.model.state_dict().items():
+        assert torch.equal(value, result.trained.model.state_dict()[name])
+
+
+def test_grey_levels_are_no_bernoulli_data() -> None:
+    source = open_source("digits")
+    for settings in ({"model": {"likelihood": "bernoulli"}}, {"data": {"binarize": "dynamic"}}):
+        config, preprocessing = resolve(source, None, settings)
+        with pytest.raises(OptionError, match="inari"):
+            prepare_training(source.load(preprocessing), preprocessing, config)
+
+
+def test_lightnings_callbacks_are_welcome() -> None:
+    class Count(Callback):
+        steps = 0
+
+        def on_train_batch_end(self, *args: Any) -> None:
+            self.steps += 1
+
+    count, prepared = Count(), training(epochs=2)
+    fit(prepared, callbacks=[count])
+    assert count.steps == 2 * prepared.steps_per_epoch
+
+
+def test_batches_depend_on_seed_and_position_only() -> None:
+    prepared = training()
+    rows = prepared.train
+
+    def batches(position: int, seed: int = 0) -> list[list[int]]:
+        return [batch.index.tolist() for batch in TrainingLoader(prepared.dataset, rows, 64, seed, lambda: position)]
+
+    per_epoch = len(rows) // 64
+    whole = batches(0)
+    assert len(whole) == per_epoch
+    assert batches(7) == whole[7:]
+    assert batches(per_epoch) != whole
+    assert batches(0, seed=1) != whole
+    assert len({index for batch in whole for index in batch}) == 64 * per_epoch
+
+
+def test_checkpoints_come_back_as_they_were(tmp_path: Path) -> None:
+    state = {"a": torch.arange(3.0), 7: [1, None, ("x", 2.5)], "nested": {"b": {0: torch.zeros(2, 2)}}, "t": True}
+    save_checkpoint(tmp_path / "c.safetensors", state)
+    again = load_checkpoint(tmp_path / "c.safetensors")
+    assert again[7] == [1, None, ("x", 2.5)]
+    assert again["t"] is True
+    assert torch.equal(again["a"], state["a"])
+    assert torch.equal(again["nested"]["b"][0], torch.zeros(2, 2))
+    with pytest.raises(TypeError):
+        flatten({"object": object()})
+    assert unflatten(*flatten([1, (2,)])) == [1, (2,)]
+
+
+@pytest.mark.parametrize("content", [b"", b"\x80\x04pickle", b"\xff" * 100, b'{"a": 1}'])
+def test_damaged_checkpoints_are_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "last.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(RunError, match=r"last\.safetensors"):
+        load_checkpoint(path)

@@ -15,7 +15,7 @@ PROTOCOL = (
     "posterior sample per picture. IWAE-128: importance-weighted bound with 128 samples on the first 1000 of them. "
     "The command's own `evaluate`, with a resampling of its own, stands beside it as a check."
 )
-SYSTEM = "Latentia, preset mnist"
+SYSTEM = "Latentia, default MNIST preset"
 
 
 def rows(options: Options) -> Iterator[Row]:

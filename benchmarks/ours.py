@@ -74,7 +74,7 @@ def command(*arguments: str, environment: Mapping[str, str] | None = None) -> Fi
 
 
 def train_mnist(run: Path, options: Options, *, minutes: float) -> Finished:
-    """Trains the MNIST preset for a time by the command; the run folder must not exist."""
+    """Trains MNIST's default preset for a time by the command; the run folder must not exist."""
     return command(
         *("train", "mnist", "-o", str(run), "--max-minutes", str(minutes), "--seed", str(options.seed)),
         environment=_mirror(options),
@@ -93,9 +93,9 @@ def model(run: Path) -> LatentModel:
 
 
 def prepare_mnist(options: Options, **training: Any) -> Training:
-    """Makes the MNIST preset ready to train in this process; `training` are settings of that section."""
+    """Makes MNIST's default preset on this machine ready to train; `training` are settings of that section."""
     source = open_source("mnist", mirror=mnist.mirror(options))
-    config, preprocessing = resolve(source, "mnist", {"training": {"seed": options.seed, **training}})
+    config, preprocessing = resolve(source, None, {"training": {"seed": options.seed, **training}})
     return prepare_training(source.load(preprocessing), preprocessing, config, name="mnist")
 
 

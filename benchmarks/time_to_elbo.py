@@ -15,14 +15,14 @@ PROTOCOL = (
     "MNIST, dynamically binarised; test set (10 000) resampled once with a fixed seed; ELBO in nats, one posterior "
     "sample per image, by the same code for both. Pythae 0.1.2's ConvVAE trains for 20 minutes in its own trainer "
     "with its own MNIST settings (Adam 1e-3, batch 100, latent 16); its weights are kept each minute, evaluated "
-    "outside of the clock, and its best ELBO along the way is the mark. Ours: preset mnist "
+    "outside of the clock, and its best ELBO along the way is the mark. Ours: the default MNIST preset "
     "with max_minutes 3, weights kept every 5 s; its time is that of the first that are at least as good. Both clocks "
     "count training only, without imports and reading."
 )
 PYTHAE_ELBO = Key("Pythae 0.1.2 ConvVAE", "best test ELBO")
 PYTHAE_TIME = Key("Pythae 0.1.2 ConvVAE", "training time to that ELBO")
-OUR_ELBO = Key("Latentia, preset mnist", "test ELBO at the mark")
-OUR_TIME = Key("Latentia, preset mnist", "training time to that ELBO")
+OUR_ELBO = Key("Latentia, default MNIST preset", "test ELBO at the mark")
+OUR_TIME = Key("Latentia, default MNIST preset", "training time to that ELBO")
 OUR_MINUTES = 3.0
 
 Trace = list[tuple[float, float]]

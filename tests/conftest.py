@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +18,30 @@ from latentia.training.fit import prepare_training
 # A slow or busy machine is no failure, and the same examples are tried everywhere.
 settings.register_profile("latentia", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("latentia")
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path_factory, monkeypatch):
+    """Every test has a cache of its own and no mirror but the one that it names."""
+    monkeypatch.setenv("LATENTIA_CACHE", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.delenv("LATENTIA_MIRROR", raising=False)
+
+
+def _find_mirror() -> Path | None:
+    named = os.environ.get("LATENTIA_MIRROR")
+    place = Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / "data"
+    return place if (place / "images" / "mnist").is_dir() else None
+
+
+MIRROR = _find_mirror()  # before the fixture above takes the variable away
+
+
+@pytest.fixture
+def mirror() -> Path:
+    if MIRROR is None:
+        pytest.skip("there is no data mirror here")
+    return MIRROR
+
 
 DENSE = {"name": "dense", "width": 16}
 

@@ -192,9 +192,10 @@ class VAEModule(pl.LightningModule):
             raise RunError("The checkpoint does not fit the model that config.json describes.") from error
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        # Weight decay is for weights; biases, scales and prior parameters are left alone.
-        decayed = [p for p in self.model.parameters() if p.dim() >= 2]
-        plain = [p for p in self.model.parameters() if p.dim() < 2]
+        # Weight decay is for the weights of layers; biases, offsets and the parameters of distributions are left alone.
+        named = dict(self.model.named_parameters())
+        decayed = [p for name, p in named.items() if name.rpartition(".")[2].startswith("weight") and p.dim() >= 2]
+        plain = [p for p in named.values() if all(p is not other for other in decayed)]
         groups: list[dict[str, Any]] = [
             {"params": decayed, "weight_decay": self.config.weight_decay},
             {"params": plain, "weight_decay": 0.0},

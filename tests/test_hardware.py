@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from latentia.hardware import Hardware, choose_precision, configure_cpu, detect
+
+
+def machine(bfloat16: bool) -> Hardware:
+    return Hardware("cpu", 2, 2**33, bfloat16=bfloat16, amx=False, gpu=None)
+
+
+def test_the_machine_is_described() -> None:
+    found = detect()
+    assert found.cpu
+    assert found.cores >= 1
+    assert found.memory_bytes > 2**28
+    assert found.bfloat16 or not found.amx  # tiles for bfloat16 mean bfloat16
+    assert found.accelerator == ("gpu" if torch.cuda.is_available() else "cpu")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "native", "chosen"),
+    [
+        ("auto", True, "bfloat16"),
+        ("auto", False, "float32"),
+        ("float32", True, "float32"),
+        ("bfloat16", False, "bfloat16"),
+    ],
+)
+def test_precision_follows_the_hardware_unless_told(wanted: str, native: bool, chosen: str) -> None:
+    assert choose_precision(wanted, machine(native)) == chosen  # type: ignore[arg-type]
+
+
+def test_denormal_numbers_are_flushed() -> None:
+    configure_cpu()
+    tiny = torch.full((4,), 1e-38) * torch.full((4,), 1e-3)
+    assert (tiny == 0).all()

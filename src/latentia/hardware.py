@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import platform
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -75,13 +77,24 @@ def choose_precision(wanted: Literal["auto", "float32", "bfloat16"], hardware: H
     return "bfloat16" if hardware.bfloat16 else "float32"
 
 
-def configure_cpu() -> None:
-    """Makes PyTorch fast on CPUs; call it before the first parallel operation.
+@contextlib.contextmanager
+def tuned_cpu() -> Generator[None]:
+    """Makes PyTorch fast on CPUs while the block runs; best entered before the first parallel operation.
 
-    Vanishing gradients let Adam's moments decay to denormal numbers, with which CPUs are many times slower.
+    Vanishing gradients let Adam's moments decay to denormal numbers, with which CPUs are many times slower, so those
+    are flushed to zero. Afterwards the caller's arithmetic is as it was.
     """
+    before = _flushes_denormals()
     torch.set_flush_denormal(True)
     _keep_freed_memory()
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(before)
+
+
+def _flushes_denormals() -> bool:
+    return bool((torch.full((1,), 1e-38) * 1e-3 == 0).item())
 
 
 def _keep_freed_memory() -> None:

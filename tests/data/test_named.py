@@ -91,7 +91,11 @@ def test_download_with_checksum(tmp_path, server):
         fetch(file, "few")
 
 
-@pytest.mark.parametrize("content", [gzip.compress(b"other"), gzip.compress(b"good")[:-9], b"<html>"])
+@pytest.mark.parametrize(
+    "content",
+    [gzip.compress(b"other"), gzip.compress(b"good")[:-9], b"<html>"],
+    ids=["other", "truncated", "a page"],  # the bytes hold the time and would differ between workers
+)
 def test_wrong_downloads_are_refused_and_fetched_again(tmp_path, server, content):
     file = RemoteFile("x.gz", (server + "x.gz",), hashlib.sha256(b"good").hexdigest())
     (tmp_path / "site" / "x.gz").write_bytes(content)

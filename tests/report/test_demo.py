@@ -23,7 +23,7 @@ def test_the_demonstration_writes_everything_and_can_be_repeated(tmp_path):
     assert samples == ["grid.png", *(f"sample-{number:04}.png" for number in range(16))]
     assert "generate" in Image.open(report.parent / "samples" / "sample-0000.png").text["synthetic"]
     with np.load(report.parent / "latents.npz") as latents:
-        assert latents["mean"].shape == latents["std"].shape == (359, 32)
+        assert latents["mean"].shape == latents["std"].shape == (359, 16)
         assert len(latents["file_name"]) == 359
         assert set(latents["label"]) == set("0123456789")
     assert read_model(report.parent / "digits").data.name == "digits"

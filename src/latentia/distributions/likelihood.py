@@ -19,6 +19,7 @@ Scale = Literal["shared", "predicted", "closed-form"]
 LEVELS = 256
 HALF_BIN = 0.5 / (LEVELS - 1)
 MIN_SCALE = 1e-3
+SLOWEST_AVERAGE = 0.01
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,7 @@ class _ScaledLikelihood(LazyLikelihood):
     """
 
     mean_square: Tensor
+    updates: Tensor
     middle = 0.0  # where a decoder's zero lies
 
     def __init__(self, scale: Scale, initial_scale: float) -> None:
@@ -151,6 +153,7 @@ class _ScaledLikelihood(LazyLikelihood):
             self.log_scale = nn.Parameter(torch.tensor(math.log(initial_scale)))
         if scale == "closed-form":
             self.register_buffer("mean_square", torch.tensor(initial_scale**2))
+            self.register_buffer("updates", torch.tensor(0.0))
 
     def parameter_shape(self, event_shape: Shape) -> Shape:
         per_dimension = 2 if self.scale == "predicted" else 1
@@ -177,7 +180,9 @@ class _ScaledLikelihood(LazyLikelihood):
         if observed is not None:
             seen = observed.expand_as(square[0]).expand_as(square)
             square = square[seen]
-        self.mean_square.lerp_(square.mean(), 0.01)
+        # A plain mean at first, so that the initial scale is forgotten, then a moving one.
+        self.updates += 1
+        self.mean_square.lerp_(square.mean(), max(SLOWEST_AVERAGE, 1 / self.updates.item()))
         return square.mean().sqrt() + MIN_SCALE
 
 

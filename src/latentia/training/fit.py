@@ -19,7 +19,7 @@ from latentia.config import Config, TrainingConfig
 from latentia.data import Dataset, Indices, Preprocessing, holdout, require_trainable
 from latentia.errors import OptionError
 from latentia.files import make_folder
-from latentia.hardware import choose_precision, configure_cpu, detect
+from latentia.hardware import choose_precision, detect, tuned_cpu
 from latentia.models import LatentModel, build_model, build_objective
 from latentia.objectives import Objective
 from latentia.runs import DataRecord, RunFolder, TrainedModel, write_config, write_model
@@ -81,9 +81,8 @@ class Training:
 
     def estimate(self) -> Estimate:
         """Measures how long this will take and how much memory; see `estimate`."""
-        configure_cpu()
         rows = self.train[: self.config.training.batch_size]
-        with torch.random.fork_rng(devices=[]):
+        with tuned_cpu(), torch.random.fork_rng(devices=[]):
             batch = prepare(self.dataset.batch(rows), self.trained.preprocessing)
             precision = choose_precision(self.config.training.precision, detect())
             with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
@@ -151,7 +150,6 @@ def fit(
         RunError: there is nothing to resume from, or it does not fit.
         FileError: the run folder cannot be written.
     """
-    configure_cpu()
     config = training.config.training
     module = VAEModule(
         cast(LatentModel, training.model.to(memory_format=torch.channels_last)),  # pyright: ignore[reportCallIssue]
@@ -170,7 +168,7 @@ def fit(
     checkpoints = [] if run is None else [Checkpointer(run, config.checkpoint_minutes)]
     early = [] if config.patience is None else [EarlyStopping(config.patience)]
     if _ending(module) is None:
-        with torch.random.fork_rng(devices=[]), _quiet():
+        with tuned_cpu(), torch.random.fork_rng(devices=[]), _quiet():
             _run(training, module, [*checkpoints, EpochLog(run), *early, Limits(), *callbacks, interruption])
         for checkpointer in checkpoints:
             checkpointer.save(module)

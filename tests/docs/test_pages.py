@@ -29,7 +29,7 @@ def make_photos(folder: Path) -> None:
 
 def page_script(page: Path) -> str:
     """One program of all blocks of a page; shell commands run through the package of this interpreter."""
-    program = ["import subprocess, sys"]
+    program = ["from latentia.cli.main import run"]
     for language, body in BLOCK.findall(page.read_text("utf-8")):
         if language == "python":
             program.append(body)
@@ -37,7 +37,7 @@ def page_script(page: Path) -> str:
         for line in body.splitlines():
             words = shlex.split(line, comments=True)
             if words and words[0] == "latentia":
-                program.append(f"subprocess.run([sys.executable, '-m', 'latentia', *{words[1:]!r}], check=True)")
+                program.append(f"assert run({words[1:]!r}) == 0")
     return "\n".join(program)
 
 

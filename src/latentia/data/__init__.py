@@ -11,6 +11,7 @@ from latentia.data.labels import LabelTable, attach, encode_labels, read_labels
 from latentia.data.named import IdxSet, NamedSet, as_source, fetch_named, list_named, named_sets
 from latentia.data.opening import open_source
 from latentia.data.order import epoch_order
+from latentia.data.preparation import prepare
 from latentia.data.preprocessing import ImagePreprocessing, Preprocessing, VectorPreprocessing
 from latentia.data.source import Kind, Progress, Source, Survey, choose_preprocessing, choose_split
 from latentia.data.splits import holdout, require_trainable
@@ -53,6 +54,7 @@ __all__ = [
     "mirror_folder",
     "named_sets",
     "open_source",
+    "prepare",
     "read_labels",
     "read_picture",
     "require_trainable",

@@ -18,7 +18,6 @@ from latentia.estimators.parts import ROLES, Parts
 from latentia.files import make_folder
 from latentia.presets import resolve
 from latentia.runs import RunFolder, TrainedModel, write_history, write_model
-from latentia.training.fit import fit, prepare_training
 
 Floats = NDArray[np.floating[Any]]
 History = tuple[dict[str, float], ...]
@@ -146,6 +145,9 @@ class BaseVAE(TransformerMixin, BaseEstimator):
 
     def _train(self, source: Source) -> None:
         """Trains on a source of data, and keeps the result."""
+        # Here and not above: Lightning takes seconds to import, and using a trained model needs none of it.
+        from latentia.training.fit import fit, prepare_training
+
         parts = Parts.read({role: getattr(self, role) for role in ROLES})
         config, preprocessing = resolve(source, self.preset, self.settings or {})
         for settings in (parts.settings, self._explicit_settings()):

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentia.core import Batch
-from latentia.data import Dataset, Indices, VectorPreprocessing
+from latentia.data import Dataset, Indices, VectorPreprocessing, prepare
 from latentia.errors import DataError, OptionError
 from latentia.metrics import active_units
+from latentia.noise import Stream
 from latentia.objectives import Elbo, log_weights
 from latentia.runs import TrainedModel
-from latentia.tasks.walk import BINARISE, EVALUATE, IMPORTANCE, row_batches, seeded
-from latentia.training.module import prepare
+from latentia.tasks.walk import row_batches, seeded
 
 # Fixed, so that every model and every seed is measured on the same binarised pictures.
 BINARISATION_SEED = 0
@@ -96,16 +96,16 @@ def evaluate(
     seen = 0
     means: list[NDArray[np.float32]] = []
     for step, part in enumerate(row_batches(len(dataset), rows, BATCH)):
-        with seeded(BINARISATION_SEED, BINARISE, step):
+        with seeded(BINARISATION_SEED, Stream.BINARISE, step):
             batch = prepare(dataset.batch(part), trained.preprocessing).to(trained.device)
-        with seeded(seed, EVALUATE, step):
+        with seeded(seed, Stream.EVALUATE, step):
             inference = trained.model.infer(batch)
         terms = Elbo()(inference, batch)
         means.append(inference.latents[0].posterior.mean.float().cpu().numpy())
         sums[:2] += terms.distortion.double().sum().item(), terms.rate.double().sum().item()
         seen += _dimensions(batch)
         if is_samples is not None:
-            with seeded(seed, IMPORTANCE, step):
+            with seeded(seed, Stream.IMPORTANCE, step):
                 sums[2] -= log_likelihood(trained, batch, is_samples).double().sum().item()
     # A density of standardised vectors is that of the original ones times the volume of the scaling.
     form = trained.preprocessing

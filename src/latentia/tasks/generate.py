@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from latentia.errors import OptionError
+from latentia.noise import Stream
 from latentia.runs import TrainedModel
-from latentia.tasks.walk import BATCH, GENERATE, decode_means, seeded
+from latentia.tasks.walk import BATCH, decode_means, seeded
 
 
 def generate(trained: TrainedModel, n: int, seed: int = 0) -> Tensor:
@@ -37,7 +38,7 @@ def prior_latents(trained: TrainedModel, n: int, seed: int) -> Tensor:
     for step in range(-(-n // BATCH)):
         with (
             torch.inference_mode(),
-            seeded(seed, GENERATE, step),
+            seeded(seed, Stream.GENERATE, step),
         ):  # always a whole batch, so that the first draws do not depend on n
             parts.append(trained.model.prior().sample((BATCH,)).float().cpu())
     return torch.cat([torch.empty(0, trained.config.model.latent_dim), *parts])[:n]

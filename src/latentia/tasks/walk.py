@@ -18,16 +18,14 @@ from torch import Tensor
 
 from latentia.core import Batch
 from latentia.data import Dataset, ImagePreprocessing, Indices
+from latentia.noise import Stream, seed_noise
 from latentia.runs import TrainedModel
-from latentia.training.module import seed_noise
 
 BATCH = 256
-# Streams of noise, beside those of training (0, 1, 2).
-GENERATE, EVALUATE, BINARISE, IMPORTANCE = 10, 11, 12, 13
 
 
 @contextlib.contextmanager
-def seeded(seed: int, stream: int, step: int = 0) -> Generator[None]:
+def seeded(seed: int, stream: Stream, step: int = 0) -> Generator[None]:
     """Makes torch's noise within the block a function of the arguments; the caller's random state stays as it is."""
     with torch.random.fork_rng():
         seed_noise(seed, stream, step)

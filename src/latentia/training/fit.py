@@ -16,22 +16,22 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from latentia.config import Config, TrainingConfig
-from latentia.data import Dataset, Indices, Preprocessing, holdout, require_trainable
+from latentia.data import Dataset, Indices, Preprocessing, holdout, prepare, require_trainable
 from latentia.errors import OptionError
 from latentia.files import make_folder
 from latentia.hardware import choose_precision, detect, tuned_cpu
 from latentia.models import LatentModel, build_model, build_objective
+from latentia.noise import Stream, seed_noise
 from latentia.objectives import Objective
 from latentia.runs import DataRecord, RunFolder, TrainedModel, write_config, write_model
 from latentia.training.callbacks import Checkpointer, EarlyStopping, EpochLog, Interruption, Limits
 from latentia.training.checkpoint import load_checkpoint
 from latentia.training.estimate import Estimate, estimate
 from latentia.training.loader import TrainingLoader, ValidationLoader
-from latentia.training.module import VAEModule, prepare, seed_noise
+from latentia.training.module import VAEModule
 
 Ending = Literal["finished", "time", "early", "interrupted"]
 MEAN_EXAMPLES = 4096
-INITIALISE = 2  # a stream of noise beside those of training and validation
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def prepare_training(
     seed = config.training.seed
     train, validation = holdout(dataset, config.data.validation_fraction, seed)
     with torch.random.fork_rng(devices=[]):
-        seed_noise(seed, INITIALISE, 0)
+        seed_noise(seed, Stream.INITIALISE)
         model = build_model(config.model, preprocessing.event_shape, parts)
     _require_fit(model, preprocessing)
     if "decoder" not in (parts or {}):

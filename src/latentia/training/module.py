@@ -5,40 +5,22 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, cast
 
 import lightning.pytorch as pl
-import numpy as np
 import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from latentia.config import TrainingConfig
 from latentia.core import Batch, Terms
-from latentia.data import Preprocessing
+from latentia.data import Preprocessing, prepare
 from latentia.errors import RunError, TrainingError
 from latentia.models import LatentModel
+from latentia.noise import Stream, seed_noise
 from latentia.objectives import Objective
 from latentia.training.schedule import learning_rate_factor, training_progress
-
-TRAIN, VALIDATE = 0, 1
-
-
-def seed_noise(seed: int, stream: int, step: int) -> None:
-    """Seeds torch so that all noise of a step is a function of seed, stream and step."""
-    number = int(np.random.SeedSequence([seed, stream, step]).generate_state(1, np.uint64)[0] >> 1)
-    # Not torch.manual_seed: without a GPU it keeps a call stack for each call, and takes longer than a small step.
-    torch.default_generator.manual_seed(number)
-    if torch.cuda.is_available():
-        torch.cuda.manual_seed_all(number)
-
-
-def prepare(batch: Batch, preprocessing: Preprocessing) -> Batch:
-    """Does what preprocessing leaves to each use of a batch: binarisation, with torch's current noise."""
-    if preprocessing.kind == "image" and preprocessing.binarize != "none":
-        return replace(batch, x=preprocessing.binarise(batch.x))
-    return batch
 
 
 @dataclass
@@ -219,7 +201,7 @@ class VAEModule(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         step = self.step
-        seed_noise(self.config.seed, TRAIN, step)
+        seed_noise(self.config.seed, Stream.TRAIN, step)
         terms = self.terms(self.model, prepare(batch, self.preprocessing), step)
         self._require_finite(terms, batch, step)
         self.train_means.add(terms)
@@ -231,7 +213,7 @@ class VAEModule(pl.LightningModule):
             self.average.update_parameters(self.model)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        seed_noise(self.config.seed, VALIDATE, batch_idx)
+        seed_noise(self.config.seed, Stream.VALIDATE, batch_idx)
         prepared = prepare(batch, self.preprocessing)
         self.validation_means.add(self.terms(self.averaged, prepared, None))
         self.validation_latents.append(self.averaged.posterior_of(prepared).mean.float().cpu())

@@ -1,0 +1,25 @@
+"""Run folders of every format that was ever released load, and give what they gave."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from latentia.runs import FORMAT_VERSION, read_model
+from latentia.tasks import generate
+
+FOLDERS = sorted((Path(__file__).parent / "golden").glob("format-*"))
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_a_run_folder_of_an_older_version_gives_what_it_gave(folder: Path) -> None:
+    found = generate(read_model(folder), 2, seed=0)
+    expected = torch.tensor(json.loads((folder / "expected.json").read_text())).reshape(found.shape)
+    assert torch.allclose(found, expected, atol=1e-3)
+
+
+def test_every_format_has_its_golden_folder() -> None:
+    assert [folder.name for folder in FOLDERS] == [f"format-{n}" for n in range(1, FORMAT_VERSION + 1)]

@@ -41,7 +41,8 @@ demo: $(STAMPS)/core
 	$(BIN)/latentia demo -o demo
 
 test: $(STAMPS)/test
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@# two workers with a thread each: more threads than cores would only wait for each other
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: $(STAMPS)/check
 	$(BIN)/ruff format --check .

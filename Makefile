@@ -47,7 +47,7 @@ test: $(STAMPS)/test
 check: $(STAMPS)/check
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/pyright
+	$(BIN)/pyright -p .
 	$(BIN)/lint-imports
 
 bench: $(STAMPS)/bench

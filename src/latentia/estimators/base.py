@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -23,7 +24,7 @@ Floats = NDArray[np.floating[Any]]
 History = tuple[dict[str, float], ...]
 
 
-class BaseVAE(TransformerMixin, BaseEstimator):
+class BaseVAE(TransformerMixin, BaseEstimator, ABC):
     """A variational autoencoder behind scikit-learn's interface.
 
     What is None is taken from the preset.
@@ -135,9 +136,9 @@ class BaseVAE(TransformerMixin, BaseEstimator):
         """
         return float(np.mean(self.score_samples(X)))
 
+    @abstractmethod
     def score_samples(self, X: Any) -> Floats:  # noqa: N803
         """Returns the log likelihood of each example, nats, shape (N,)."""
-        raise NotImplementedError
 
     @property
     def _n_features_out(self) -> int:

@@ -8,7 +8,6 @@ from pydantic import ValidationError
 from latentia.config import Config, Part, parse_assignments, read_settings
 from latentia.data import open_source
 from latentia.errors import FileError, OptionError
-from latentia.hardware import Hardware
 from latentia.presets import PRESETS, default_preset, get_preset, resolve
 from latentia.registry import Registry
 
@@ -74,13 +73,9 @@ def test_presets_cite_a_paper_and_resolve(name: str) -> None:
     assert config.training.epochs >= 1
 
 
-def test_the_default_preset_depends_on_data_and_processor() -> None:
-    plain = Hardware("cpu", 2, 2**33, bfloat16=False, amx=False, gpu=None)
-    fast = Hardware("cpu", 2, 2**33, bfloat16=True, amx=True, gpu=None)
-    assert default_preset(open_source("digits"), plain) == "image"
-    mnist = type("Named", (), {"name": "mnist", "kind": "image"})()
-    assert default_preset(mnist, plain) == "mnist-small"
-    assert default_preset(mnist, fast) == "mnist"
+def test_the_default_preset_depends_on_the_data() -> None:
+    assert default_preset(open_source("digits")) == "image"
+    assert default_preset(open_source("mnist")) == "mnist"
 
 
 def test_unknown_presets_name_the_nearest() -> None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, Self, cast
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -20,9 +21,9 @@ from latentia.errors import FileError, OptionError, nearest
 
 
 class Frozen(BaseModel):
-    """Base of all configuration: immutable, and unknown keys are errors."""
+    """Base of all configuration: immutable; unknown keys, NaN and infinite numbers are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Part(BaseModel):
@@ -36,6 +37,13 @@ class Part(BaseModel):
     @classmethod
     def _name_alone(cls, value: Any) -> Any:
         return {"name": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _finite(self) -> Self:
+        for key, value in self.arguments.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"{key} must be a finite number")
+        return self
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -77,7 +85,9 @@ class TrainingConfig(Frozen):
     epochs: int = Field(default=100, ge=1)
     max_minutes: float | None = Field(default=None, gt=0)
     batch_size: int = Field(default=128, ge=1)
+    optimizer: Literal["adamw", "muon"] = "adamw"
     learning_rate: float = Field(default=1e-3, gt=0)
+    hidden_learning_rate: float = Field(default=0.02, gt=0, description="of the hidden layers under muon")
     warmup_steps: int = Field(
         default=100, ge=0, description="linear warm-up of the learning rate; cosine decay follows"
     )

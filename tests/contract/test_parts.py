@@ -27,6 +27,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "residual": {"widths": (4, 6), "blocks": (1, 1)},
     "dense": {"width": 8},
     "mixture": {"components": 4},
+    "flow": {"transforms": 2, "width": 8},
     "discretised-logistic-mixture": {"components": 2},
     "iwae": {"n_samples": 3},
 }

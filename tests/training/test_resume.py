@@ -26,12 +26,12 @@ settings = {
     "model": {
         "latent_dim": 4,
         "likelihood": "bernoulli",
-        "prior": {"name": "mixture", "components": 3},
-        "encoder": {"name": "residual", "widths": [8], "blocks": [1]},
-        "decoder": {"name": "residual", "widths": [8], "blocks": [1]},
+        "prior": {"name": "flow", "transforms": 1, "width": 8},
+        "encoder": {"name": "residual", "widths": [24], "blocks": [1]},
+        "decoder": {"name": "residual", "widths": [24], "blocks": [1]},
     },
     "objective": {"name": "elbo", "beta": 1.0, "warmup_steps": 50},
-    "training": {"epochs": 8, "batch_size": 64, "checkpoint_minutes": 0.0005, "patience": 50},
+    "training": {"epochs": 8, "batch_size": 64, "checkpoint_minutes": 0.0005, "patience": 50, "optimizer": "muon"},
 }
 source = open_source("digits")
 config, preprocessing = resolve(source, None, settings)

@@ -8,6 +8,7 @@ from latentia.distributions.base import (
     LazyPosterior,
     LazyPrior,
 )
+from latentia.distributions.flow import FlowPrior
 from latentia.distributions.likelihood import Bernoulli, DiscretisedGaussian, Gaussian
 from latentia.distributions.logistic_mixture import DiscretisedLogisticMixture
 from latentia.distributions.posterior import DiagonalGaussian
@@ -21,6 +22,7 @@ __all__ = [
     "DiagonalGaussian",
     "DiscretisedGaussian",
     "DiscretisedLogisticMixture",
+    "FlowPrior",
     "Gaussian",
     "LazyLikelihood",
     "LazyPosterior",

@@ -190,7 +190,6 @@ def _run(training: Training, module: VAEModule, callbacks: list[Callback]) -> No
         max_epochs=-1,
         max_steps=-1,
         callbacks=callbacks,
-        gradient_clip_val=config.gradient_clip,
         num_sanity_val_steps=0,
         logger=False,
         enable_checkpointing=False,

@@ -20,6 +20,7 @@ from latentia.errors import RunError, TrainingError
 from latentia.models import LatentModel
 from latentia.noise import Stream, seed_noise
 from latentia.objectives import Objective
+from latentia.training.optimizer import build_optimizer
 from latentia.training.schedule import learning_rate_factor, training_progress
 
 
@@ -55,7 +56,10 @@ def _moving_average(decay: float) -> Callable[[Any, Any, Any], None]:
     def update(averages: Any, currents: Any, count: Tensor | int) -> None:
         n = int(count)
         weight = 1.0 - min(decay, (1 + n) / (10 + n))
-        torch._foreach_lerp_(list(averages), list(currents), weight)  # pyright: ignore[reportPrivateUsage]
+        if next(iter(averages)).is_floating_point():  # they come grouped by type
+            torch._foreach_lerp_(list(averages), list(currents), weight)  # pyright: ignore[reportPrivateUsage]
+        else:  # masks and counts have no average
+            torch._foreach_copy_(list(averages), list(currents))  # pyright: ignore[reportPrivateUsage]
 
     return update
 
@@ -174,15 +178,7 @@ class VAEModule(pl.LightningModule):
             raise RunError("The checkpoint does not fit the model that config.json describes.") from error
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        # Weight decay is for the weights of layers; biases, offsets and the parameters of distributions are left alone.
-        named = dict(self.model.named_parameters())
-        decayed = [p for name, p in named.items() if name.rpartition(".")[2].startswith("weight") and p.dim() >= 2]
-        plain = [p for p in named.values() if all(p is not other for other in decayed)]
-        groups: list[dict[str, Any]] = [
-            {"params": decayed, "weight_decay": self.config.weight_decay},
-            {"params": plain, "weight_decay": 0.0},
-        ]
-        optimizer = torch.optim.AdamW(groups, lr=self.config.learning_rate, betas=(0.9, 0.99), fused=True)
+        optimizer = build_optimizer(self.model, self.config)
         if self._optimizer_state is not None:
             optimizer.load_state_dict(self._optimizer_state)
             _lay_out_as_weights(optimizer)
@@ -197,7 +193,7 @@ class VAEModule(pl.LightningModule):
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         factor = learning_rate_factor(self.step, self.progress, self.config.warmup_steps)
         for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = self.config.learning_rate * factor
+            group["lr"] = group["peak_lr"] * factor
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         step = self.step
@@ -211,6 +207,10 @@ class VAEModule(pl.LightningModule):
         super().optimizer_step(*args, **kwargs)
         if self.config.weight_average:
             self.average.update_parameters(self.model)
+
+    def configure_gradient_clipping(self, optimizer: Any, *_: Any, **__: Any) -> None:
+        # Lightning's own clipping refuses fused optimisers under bfloat16, for fear of scaled gradients; ours are not.
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_clip)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         seed_noise(self.config.seed, Stream.VALIDATE, batch_idx)

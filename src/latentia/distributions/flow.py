@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 import zuko
 from torch import nn
@@ -62,6 +64,6 @@ def _start_near_identity(flow: nn.Module) -> None:
     """Makes the last layer of each network small, so that training starts close to the standard normal."""
     for network in flow.modules():
         if isinstance(network, zuko.nn.MaskedMLP):
-            last = network[-1]
+            last = cast(nn.Linear, network[-1])
             last.weight.mul_(FIRST_STEP)
             last.bias.zero_()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -10,10 +11,13 @@ from PIL import Image
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 
 import latentia
 from latentia import ImageVAE
 from latentia.errors import DataError, FileError, OptionError
+from latentia.runs import RunFolder
 
 SMALL = {
     "latent_dim": 3,
@@ -106,6 +110,37 @@ def test_pickle_and_save_keep_everything(fitted, digits, tmp_path):
         assert np.array_equal(same.transform(digits), fitted.transform(digits))
         assert np.array_equal(same.sample(2, random_state=0), fitted.sample(2, random_state=0))
         assert same.history_ == fitted.history_
+
+
+def test_saving_writes_a_card_and_leaves_nothing_of_another_model(fitted, digits, tmp_path):
+    run = RunFolder(tmp_path / "run")
+    fitted.save_pretrained(run.path)
+    assert "# run\n" in run.card.read_text("utf-8")
+    assert "72 examples to train on" in run.card.read_text("utf-8")
+    run.checkpoints.mkdir()
+    for other in (run.metrics, run.report, run.last_checkpoint):
+        other.write_text("of this model")
+    latentia.load(run.path).save_pretrained(run.path)  # the same model, into its own folder
+    assert run.metrics.exists()
+    assert run.last_checkpoint.exists()
+    fitted.save_pretrained(run.path)
+    assert not any(other.exists() for other in (run.metrics, run.report, run.last_checkpoint))
+
+
+def test_latents_have_names_and_feed_a_pipeline(fitted, digits):
+    assert list(fitted.get_feature_names_out()) == ["imagevae0", "imagevae1", "imagevae2"]
+    target = load_digits().target[:80]
+    chain = make_pipeline(ImageVAE(**SMALL), LogisticRegression()).fit(digits, target)
+    assert chain.predict(digits).shape == (80,)
+
+
+def test_a_copy_is_independent(fitted, digits):
+    z = fitted.transform(digits)
+    copy = deepcopy(fitted)
+    assert np.array_equal(copy.transform(digits), z)
+    copy.set_params(epochs=1).fit(digits)
+    assert not np.array_equal(copy.transform(digits), z)
+    assert np.array_equal(fitted.transform(digits), z)
 
 
 def test_a_loaded_model_can_be_fitted_anew(fitted, digits, tmp_path):

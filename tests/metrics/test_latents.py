@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from torch.distributions import Independent, MultivariateNormal, Normal, kl_divergence
+from torch.distributions import MultivariateNormal, Normal, kl_divergence
 
-from latentia.metrics import active_units, aggregate_moments, gaussian_kl, rate_per_latent
+from latentia.metrics import active_units, aggregate_moments, gaussian_kl, information_per_latent
 
 RANDOM = np.random.default_rng(0)
 
@@ -15,13 +15,21 @@ def test_active_units_have_varying_means():
     assert active_units(means).tolist() == [True, False]
 
 
-def test_rates_add_up_to_the_kl_divergence():
-    mean, std = RANDOM.normal(size=(20, 3)), RANDOM.uniform(0.1, 2, size=(20, 3))
-    centre, scale = np.array([0.5, -1.0, 0.0]), np.array([1.0, 2.0, 0.5])
-    posterior = Independent(Normal(torch.tensor(mean), torch.tensor(std)), 1)
-    prior = Independent(Normal(torch.tensor(centre), torch.tensor(scale)), 1)
-    expected = float(kl_divergence(posterior, prior).mean())
-    assert rate_per_latent(mean, std, centre, scale).sum() == pytest.approx(expected)
+def test_information_is_the_rate_under_the_normal_of_the_aggregate_posterior():
+    mean, std = RANDOM.normal(size=(20, 3)) + 4, RANDOM.uniform(0.1, 2, size=(20, 3))
+    centre, covariance = aggregate_moments(mean, std)
+    rates = kl_divergence(
+        Normal(torch.tensor(mean), torch.tensor(std)),
+        Normal(torch.tensor(centre), torch.tensor(np.sqrt(np.diag(covariance)))),
+    )
+    assert information_per_latent(mean, std) == pytest.approx(rates.mean(0).numpy())
+
+
+def test_information_knows_no_scale_and_is_none_where_posteriors_are_alike():
+    mean, std = RANDOM.normal(size=(50, 2)), RANDOM.uniform(0.1, 0.5, size=(50, 2))
+    scale = np.array([100.0, 0.01])
+    assert information_per_latent(scale * mean - 3, scale * std) == pytest.approx(information_per_latent(mean, std))
+    assert information_per_latent(np.full((50, 2), 7.0), np.full((50, 2), 0.3)) == pytest.approx(0, abs=1e-12)
 
 
 def test_moments_are_those_of_draws_from_the_posteriors():

@@ -15,7 +15,6 @@ from latentia.tasks import (
     interpolate,
     present,
     prior_latents,
-    rank_latents,
     reconstruct,
     traverse,
     way_between,
@@ -104,15 +103,28 @@ def test_spherical_ways_exist_where_no_arc_does(last):
     assert way[-1].tolist() == last
 
 
-def test_ranking_orders_by_what_latents_tell(digits, binary):
-    mean = np.zeros((50, 4), np.float32)
-    mean[:, 2] = np.linspace(-3, 3, 50)
+@pytest.mark.parametrize("name", ["digits", "binary"])
+def test_traversals_rank_by_what_latents_tell_under_any_prior(name, request):
+    trained, _ = request.getfixturevalue(name)
+    mean, std = np.zeros((50, 4), np.float32), np.ones((50, 4), np.float32)
     mean[:, 1] = np.linspace(-1, 1, 50)
-    encoding = Encoding(mean, np.ones((50, 4), np.float32))
-    nats, variance = rank_latents(digits[0], encoding), rank_latents(binary[0], encoding)
-    assert nats.unit == "nats"
-    assert variance.unit == "variance"
-    assert nats.order.tolist() == variance.order.tolist() == [2, 1, 0, 3]
+    mean[:, 2] = np.linspace(-0.3, 0.3, 50)
+    mean[:, 3], std[:, 3] = np.linspace(-9, 9, 50), 90.0  # varies, but says nothing
+    std[:, 2] = 0.01
+    result = traverse(trained, Encoding(mean, std), steps=2)
+    assert result.latents.tolist()[:2] == [2, 1]
+    assert result.scores[2:] == pytest.approx(0, abs=0.01)
+    assert result.unit == "nats"
+
+
+def test_other_latents_stay_where_a_typical_example_has_them(digits):
+    trained, _ = digits
+    # Two groups, so that their middle is where no example is.
+    mean = np.repeat(np.array([[-3.0, 1, 0, 0], [3.0, -1, 0, 0]], np.float32), [30, 31], axis=0)
+    result = traverse(trained, Encoding(mean, np.full((61, 4), 0.1, np.float32)), n_latents=2, steps=3)
+    z = torch.from_numpy(mean[-1]).clone()
+    z[result.latents[0]] = result.values[0, 2]
+    assert torch.allclose(result.frames[0, 2], trained.model.decode(z[None, None]).mean[0, 0], atol=1e-5)
 
 
 def test_traversals_vary_one_latent(digits):

@@ -5,18 +5,20 @@ from __future__ import annotations
 import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted  # pyright: ignore[reportUnknownVariableType]
 
 from latentia.data import Source
 from latentia.errors import OptionError
 from latentia.estimators.parts import ROLES, Parts
-from latentia.files import make_folder
+from latentia.evaluation import model_card
+from latentia.files import make_folder, write_text
 from latentia.presets import resolve
 from latentia.runs import RunFolder, TrainedModel, write_history, write_model
 
@@ -24,7 +26,7 @@ Floats = NDArray[np.floating[Any]]
 History = tuple[dict[str, float], ...]
 
 
-class BaseVAE(TransformerMixin, BaseEstimator, ABC):
+class BaseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):
     """A variational autoencoder behind scikit-learn's interface.
 
     What is None is taken from the preset.
@@ -106,7 +108,10 @@ class BaseVAE(TransformerMixin, BaseEstimator, ABC):
         return estimator
 
     def save_pretrained(self, folder: str | Path) -> Path:
-        """Writes the model into a run folder, from which `latentia.load` reads it.
+        """Writes the model and a model card into a run folder, from which `latentia.load` reads it.
+
+        Figures, report and checkpoint of another model that was in the folder are removed, since they would not be of
+        this one.
 
         Args:
             folder: is created where it is missing; a model in it is replaced.
@@ -125,6 +130,8 @@ class BaseVAE(TransformerMixin, BaseEstimator, ABC):
         with run.locked():
             write_model(run, self.trained_)
             write_history(run, self.history_)
+            if self.trained_.path is None or self.trained_.path.resolve() != run.path.resolve():
+                _replace_documents(run, self.trained_)
         return run.path
 
     def score(self, X: Any, y: Any = None) -> float:  # noqa: N803
@@ -196,6 +203,13 @@ class BaseVAE(TransformerMixin, BaseEstimator, ABC):
         from latentia.training.progress import TrainingProgress
 
         return [TrainingProgress()]
+
+
+def _replace_documents(run: RunFolder, trained: TrainedModel) -> None:
+    """Writes the card of a model that was not in the folder, and removes what was written about another."""
+    write_text(run.card, model_card(replace(trained, path=run.path)))
+    for other in (run.metrics, run.report, run.last_checkpoint):
+        other.unlink(missing_ok=True)
 
 
 def seed_of(random_state: Any) -> int:

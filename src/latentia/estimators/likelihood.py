@@ -21,7 +21,8 @@ def log_likelihood(model: LatentModel, batch: Batch, n_samples: int = IMPORTANCE
     """Estimates log p(x) by importance sampling, nats, shape (N,).
 
     All examples share the same draws, taken around the mean of each one's posterior; so the result does not depend on
-    which other examples are in the batch.
+    which other examples are in the batch. `evaluation.log_likelihood` draws anew for each example, which makes for a
+    better mean over many.
 
     Args:
         model: in evaluation mode.

@@ -10,7 +10,6 @@ from typing import Any, Self, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.validation import (
     check_array,  # pyright: ignore[reportUnknownVariableType]
     check_is_fitted,  # pyright: ignore[reportUnknownVariableType]
@@ -30,7 +29,7 @@ Vectors = NDArray[np.float64]
 CHUNK = 1024
 
 
-class VAE(ClassNamePrefixFeaturesOutMixin, BaseVAE):
+class VAE(BaseVAE):
     """A variational autoencoder of vectors, shape (N, D), with scikit-learn's conventions.
 
     Features are standardised before and after, so that all results are in the units of the data. Once trained, the

@@ -1,6 +1,18 @@
 """Evaluation: which metrics on which data, and what they mean in plain words."""
 
+from latentia.evaluation.card import model_card
 from latentia.evaluation.diagnose import Finding, Severity, diagnose, verdict
 from latentia.evaluation.evaluate import Metrics, evaluate, log_likelihood
+from latentia.evaluation.explain import explained
 
-__all__ = ["Finding", "Metrics", "Severity", "diagnose", "evaluate", "log_likelihood", "verdict"]
+__all__ = [
+    "Finding",
+    "Metrics",
+    "Severity",
+    "diagnose",
+    "evaluate",
+    "explained",
+    "log_likelihood",
+    "model_card",
+    "verdict",
+]

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-from latentia.config import Part
+from latentia.config import Config, Part, TrainingConfig
 from latentia.evaluation.evaluate import Metrics
 from latentia.metrics import aggregate_moments, gaussian_kl
 from latentia.runs import DataRecord, TrainedModel
@@ -20,6 +20,7 @@ History = Sequence[Mapping[str, float]]
 _ORDER: tuple[Severity, ...] = ("problem", "warning", "note", "good")
 PRIOR_DRAWS = 8192
 BITS_WITHOUT_MODEL = 8.0
+LITTLE_NATS = 0.25  # for each latent in use
 SMALL_SAMPLE = 100
 SMALL_TRAINING = 500
 
@@ -54,14 +55,19 @@ def diagnose(trained: TrainedModel, metrics: Metrics, history: History, encoding
     Returns:
         Findings, the gravest first; never none.
     """
+    config, unlearned = trained.config, find_worse_than_none(metrics)
+    # Where little was learned, the latents are still on their way, and a better prior would not help.
+    judge_prior = unlearned is None and len(encoding) > 1
     found: Iterable[Finding | None] = (
-        find_worse_than_none(metrics),
-        find_collapse(metrics, trained.config.objective),
-        find_overfitting(history),
-        find_early_end(history),
-        find_prior_gap(prior_gap(trained, encoding), metrics) if len(encoding) > 1 else None,
+        unlearned,
+        find_collapse(metrics, config.objective),
+        find_overfitting(history, config.training),
+        find_early_end(history, config.training),
+        find_prior_gap(prior_gap(trained, encoding), metrics, config) if judge_prior else None,
         find_tiny_sigma(likelihood_sigma(trained), trained.model.likelihood.grid),
-        find_little_data(trained.data, metrics.n_examples),
+        find_nothing_held_out(trained.data),
+        find_little_data(trained.data),
+        find_small_sample(metrics),
         find_bad_files(trained.data),
     )
     findings = sorted((item for item in found if item), key=lambda item: _ORDER.index(item.severity))
@@ -73,7 +79,7 @@ def verdict(metrics: Metrics, findings: Sequence[Finding]) -> str:
 
     Example:
         >>> verdict(Metrics(100, -90.0, 70.0, 20.0, 9, 10), [])
-        'The training went well. The model uses 9 of its 10 latents and 28.9 bits of them for an average example.'
+        'The training went well. The model uses 9 of its 10 latents, which tell 28.9 bits about an average example.'
     """
     worst = min((_ORDER.index(item.severity) for item in findings), default=len(_ORDER) - 1)
     first = {
@@ -82,10 +88,10 @@ def verdict(metrics: Metrics, findings: Sequence[Finding]) -> str:
         "note": "The training went well; the diagnosis below has a remark.",
         "good": "The training went well.",
     }[_ORDER[worst]]
-    bits = metrics.rate_nats / float(np.log(2))
+    bits = max(0.0, metrics.rate_nats) / float(np.log(2))  # an estimate may fall below
     return (
-        f"{first} The model uses {metrics.active_units} of its {metrics.latent_dim} latents and {bits:.1f} bits "
-        "of them for an average example."
+        f"{first} The model uses {metrics.active_units} of its {metrics.latent_dim} latents, which tell {bits:.1f} "
+        "bits about an average example."
     )
 
 
@@ -104,28 +110,29 @@ def find_worse_than_none(metrics: Metrics) -> Finding | None:
 
 def find_collapse(metrics: Metrics, objective: Part) -> Finding | None:
     """Finds latents that carry nothing, and tells apart a KL term that is too strong."""
-    active, total = metrics.active_units, metrics.latent_dim
-    beta = float(objective.arguments.get("beta", 1.0))
-    if active == 0 or metrics.rate_nats < 0.1:
+    active, total, rate = metrics.active_units, metrics.latent_dim, max(0.0, metrics.rate_nats)
+    if active == 0 or rate < 0.1:
         return Finding(
             "problem",
             "The latents are ignored",
-            f"On average they tell {metrics.rate_nats:.2f} nats about an example, so every reconstruction is alike "
+            f"On average they tell {rate:.2f} nats about an example, so every reconstruction is alike "
             "(posterior collapse): the KL term is too strong for what the decoder gains from the latents.",
-            "Lower objective.beta or raise objective.warmup_steps, train longer, or take a less noisy likelihood.",
+            f"{_weaken(objective)}, train longer, or take a less noisy likelihood.",
         )
-    unused = total - active
-    if beta > 1 and 4 * active < total:
+    beta = float(objective.arguments.get("beta", 1.0))
+    if rate < LITTLE_NATS * active or (beta > 1 and 4 * active < total):
+        weight = f"With objective.beta = {beta:g} the" if beta > 1 else "The"
         return Finding(
             "warning",
             "The KL term is strong",
-            f"With objective.beta = {beta:g} only {active} of {total} latents carry anything, and detail is lost.",
-            f"Lower objective.beta where reconstructions matter more; else set model.latent_dim={active}.",
+            f"{weight} latents tell {rate:.1f} nats about an example, {rate / active:.2f} for each of the {active} in "
+            f"use out of {total}, and detail is lost.",
+            f"{_weaken(objective)} where reconstructions matter more.",
         )
     if 2 * active < total:
         return Finding(
             "note",
-            f"{unused} of {total} latents are unused",
+            f"{total - active} of {total} latents are unused",
             f"{active} carry all of the information; the others stayed at the prior (collapsed dimensions). "
             "That costs time, not quality.",
             f"A model with model.latent_dim={max(1, round(1.25 * active))} would probably do as well; if "
@@ -134,26 +141,35 @@ def find_collapse(metrics: Metrics, objective: Part) -> Finding | None:
     return None
 
 
-def find_overfitting(history: History) -> Finding | None:
-    """Finds a validation bound that is clearly below that of training."""
-    if not history or "validation_elbo" not in history[-1] or "train_elbo" not in history[-1]:
+def _weaken(objective: Part) -> str:
+    """Says how to make the KL term weaker; the importance-weighted bound has no beta."""
+    return f"{'Lower objective.beta or raise' if objective.name == 'elbo' else 'Raise'} objective.warmup_steps"
+
+
+def find_overfitting(history: History, training: TrainingConfig) -> Finding | None:
+    """Finds a validation bound that is clearly below that of training, in the epoch whose weights were kept."""
+    needed = {"train_elbo", "validation_elbo", "validation_loss"}
+    lines = [line for line in history if needed <= line.keys()]
+    if not lines:
         return None
-    validation = [line["validation_elbo"] for line in history if "validation_elbo" in line]
-    gap = history[-1]["train_elbo"] - validation[-1]
-    if gap <= 2.0 + 0.05 * abs(validation[-1]):
+    best_is_kept = training.patience is not None
+    kept = min(lines, key=lambda line: line["validation_loss"]) if best_is_kept else lines[-1]
+    bound = kept["validation_elbo"]
+    gap = kept["train_elbo"] - bound
+    if gap <= 2.0 + 0.05 * abs(bound):
         return None
-    fall = max(validation) - validation[-1]
+    fall = max(line["validation_elbo"] for line in lines) - bound
     falling = f" and was {fall:.1f} nats better earlier" if fall > 0.25 * gap else ""
+    patience = "" if best_is_kept else ", set training.patience=10 so that the best epoch is kept"
     return Finding(
         "warning",
         "The model learned its training data by heart",
         f"The bound is {gap:.1f} nats worse on held-out examples than on training examples{falling} (over-fitting).",
-        "Give it more examples, set training.patience so that the best epoch is kept, or take a smaller model "
-        "(narrower widths, fewer latents).",
+        f"Give it more examples{patience}, or take a smaller model (narrower widths, fewer latents).",
     )
 
 
-def find_early_end(history: History) -> Finding | None:
+def find_early_end(history: History, training: TrainingConfig) -> Finding | None:
     """Finds a training that was still getting better when it ended."""
     name = "validation_elbo" if history and "validation_elbo" in history[-1] else "train_elbo"
     bounds = [line[name] for line in history if name in line]
@@ -164,11 +180,13 @@ def find_early_end(history: History) -> Finding | None:
     if gain <= 0.2 + 0.005 * abs(bounds[-1]):
         return None
     epochs = "the last epoch" if recent == 1 else f"the last {recent} epochs"
+    minutes = None if len(bounds) >= training.epochs else training.max_minutes
+    longer = f"epochs={2 * len(bounds)}" if minutes is None else f"max_minutes={2 * minutes:g}"
     return Finding(
         "warning",
         "The training ended too early",
         f"The bound was still rising: by {gain:.1f} nats in {epochs} of {len(bounds)}.",
-        f"Train longer, for example with training.epochs={2 * len(bounds)}.",
+        f"Train longer, for example with training.{longer}.",
     )
 
 
@@ -186,16 +204,19 @@ def prior_gap(trained: TrainedModel, encoding: Encoding) -> float:
     return max(0.0, gaussian_kl(mean, covariance, prior_mean, prior_covariance) - chance)
 
 
-def find_prior_gap(gap: float, metrics: Metrics) -> Finding | None:
+def find_prior_gap(gap: float, metrics: Metrics, config: Config) -> Finding | None:
     """Finds a prior that does not fit what the encoder makes of data."""
     if gap <= 1.0 + 0.1 * max(0.0, metrics.rate_nats):
         return None
+    standard = config.model.prior.name == "standard-normal"
+    better = "take a learned prior (model.prior=mixture)" if standard else "give the prior more freedom (model.prior)"
+    weight = ", or raise objective.beta a little" if config.objective.name == "elbo" else ""
     return Finding(
         "warning",
         "The prior is far from the data's latents",
         f"The latents of data (the aggregate posterior) differ from the prior by {gap:.1f} nats in location, spread "
         "and correlation, so that generated samples look worse than reconstructions.",
-        "Take a learned prior (model.prior=mixture), raise objective.beta a little, or train longer.",
+        f"Train longer, or {better}{weight}.",
     )
 
 
@@ -221,23 +242,41 @@ def find_tiny_sigma(sigma: float | None, grid: bool) -> Finding | None:
     )
 
 
-def find_little_data(data: DataRecord, n_evaluated: int) -> Finding | None:
+def find_nothing_held_out(data: DataRecord) -> Finding | None:
+    """Finds a training that kept no examples to be measured on."""
+    if data.n_validation:
+        return None
+    return Finding(
+        "note",
+        "Nothing was held out",
+        "All examples were trained on, so that over-fitting could not be seen while training.",
+        "Set data.validation_fraction=0.1, or look at figures of examples that the model has not seen: "
+        "latentia evaluate RUN DATA -o OUT",
+    )
+
+
+def find_little_data(data: DataRecord) -> Finding | None:
+    """Finds a training on few examples."""
+    if data.n_train >= SMALL_TRAINING:
+        return None
+    return Finding(
+        "note",
+        "Few examples",
+        f"The model was trained on {data.n_train} examples only; it can learn their rough common form, not detail.",
+        "Add examples: hundreds give a form, thousands give detail.",
+    )
+
+
+def find_small_sample(metrics: Metrics) -> Finding | None:
     """Finds figures that rest on few examples."""
-    if data.n_train < SMALL_TRAINING:
-        return Finding(
-            "note",
-            "Few examples",
-            f"The model was trained on {data.n_train} examples only; it can learn their rough common form, not detail.",
-            "Add examples: hundreds give a form, thousands give detail.",
-        )
-    if n_evaluated < SMALL_SAMPLE:
-        return Finding(
-            "note",
-            "Measured on few examples",
-            f"The figures are means of {n_evaluated} examples and may be off by several per cent.",
-            "Evaluate on more examples.",
-        )
-    return None
+    if metrics.n_examples >= SMALL_SAMPLE:
+        return None
+    return Finding(
+        "note",
+        "Measured on few examples",
+        f"The figures are means of {metrics.n_examples} examples; those of others could clearly differ.",
+        "Evaluate on more examples.",
+    )
 
 
 def find_bad_files(data: DataRecord) -> Finding | None:

@@ -5,7 +5,7 @@ from latentia.metrics.latents import (
     active_units,
     aggregate_moments,
     gaussian_kl,
-    rate_per_latent,
+    information_per_latent,
 )
 
-__all__ = ["ACTIVE_VARIANCE", "active_units", "aggregate_moments", "gaussian_kl", "rate_per_latent"]
+__all__ = ["ACTIVE_VARIANCE", "active_units", "aggregate_moments", "gaussian_kl", "information_per_latent"]

@@ -28,27 +28,6 @@ def active_units(means: NDArray[Any], threshold: float = ACTIVE_VARIANCE) -> NDA
     return means.astype(np.float64).var(axis=0) > threshold
 
 
-def rate_per_latent(mean: NDArray[Any], std: NDArray[Any], prior_mean: Any = 0.0, prior_std: Any = 1.0) -> Floats:
-    """Returns what each latent costs: the mean KL divergence from normal posteriors to a normal prior, nats.
-
-    Args:
-        mean: posterior means, shape (N, D).
-        std: posterior standard deviations, shape (N, D).
-        prior_mean: shape (D,) or a number.
-        prior_std: shape (D,) or a number.
-
-    Returns:
-        Shape (D,).
-
-    Example:
-        >>> rate_per_latent(np.array([[0.0, 2.0]]), np.array([[1.0, 1.0]])).tolist()
-        [0.0, 2.0]
-    """
-    scale = std.astype(np.float64) / prior_std
-    shift = (mean.astype(np.float64) - prior_mean) / prior_std
-    return (0.5 * (scale**2 + shift**2 - 1.0) - np.log(scale)).mean(axis=0)
-
-
 def aggregate_moments(mean: NDArray[Any], std: NDArray[Any]) -> tuple[Floats, Floats]:
     """Returns mean (D,) and covariance (D, D) of the aggregate posterior, the mixture of all posteriors.
 
@@ -65,6 +44,28 @@ def aggregate_moments(mean: NDArray[Any], std: NDArray[Any]) -> tuple[Floats, Fl
     centre = means.mean(axis=0)
     between = (means - centre).T @ (means - centre) / len(means)
     return centre, between + np.diag((std.astype(np.float64) ** 2).mean(axis=0))
+
+
+def information_per_latent(mean: NDArray[Any], std: NDArray[Any]) -> Floats:
+    """Returns how much each latent by itself tells about an example, nats.
+
+    It is the mean KL divergence from the posteriors to the normal distribution with the moments of the aggregate
+    posterior: an upper bound on the mutual information, that is 0 where all posteriors are alike. It asks for no prior,
+    and the scale of a latent, which a learned prior leaves open, changes nothing.
+
+    Args:
+        mean: posterior means, shape (N, D).
+        std: posterior standard deviations, shape (N, D).
+
+    Returns:
+        Shape (D,).
+
+    Example:
+        >>> information_per_latent(np.array([[0.0, 30.0], [0.0, -30.0]]), np.array([[1.0, 10.0], [1.0, 10.0]])).round(2)
+        array([0.  , 1.15])
+    """
+    _, covariance = aggregate_moments(mean, std)
+    return 0.5 * np.log(np.diag(covariance)) - np.log(std.astype(np.float64)).mean(axis=0)
 
 
 def gaussian_kl(mean: Floats, covariance: Floats, other_mean: Floats, other_covariance: Floats) -> float:

@@ -37,13 +37,14 @@ def curves(title: str, x: Sequence[float], series: Mapping[str, Sequence[float]]
         x: epochs.
         series: name to values of the same length as `x`, NaN where there are none.
     """
-    figure, axes = _axes(3.6, 2.6)
+    figure, axes = _axes(2.8, 2.2)
     for number, values in enumerate(series.values()):
         marker = "o" if len(x) < 3 else None
         axes.plot(x, values, color=stand_in(number), linewidth=1.8, marker=marker, markersize=4)
     # The first epochs are far away from the rest and would flatten it.
     settled = np.array([list(values)[len(x) // 10 :] for values in series.values()], np.float64)
-    low, high = np.nanmin(settled), np.nanmax(settled)
+    finite = settled[np.isfinite(settled)]
+    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
     margin = 0.06 * (high - low) or 0.5
     axes.set_ylim(low - margin, high + margin)
     axes.set_xlabel("epoch")

@@ -25,6 +25,7 @@ IS_SAMPLES = 64
 FRAMES = 9
 WAYS = ((0, 1), (2, 3), (4, 5), (6, 7))
 TITLE = "A model of handwritten digits"
+WHICH = "the test split of digits"
 
 Announce = Callable[[str], None]
 
@@ -61,10 +62,10 @@ def run_demo(
         _write_pictures(folder, trained, test)
         _write_latents(folder / "latents.npz", trained, test)
         announce("Evaluating and writing the report")
-        metrics = write_outputs(run, trained, test, result.history, is_samples=IS_SAMPLES)
+        metrics = write_outputs(run, trained, test, result.history, is_samples=IS_SAMPLES, which=WHICH)
         report = folder / "report.html"
         ways = ways_section(trained, test)
-        write_report(report, trained, test, metrics, result.history, title=TITLE, sections=(ways,))
+        write_report(report, trained, test, metrics, result.history, title=TITLE, sections=(ways,), which=WHICH)
     return report
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from latentia.data import Dataset, Indices
-from latentia.evaluation import Metrics, evaluate
+from latentia.evaluation import Metrics, evaluate, model_card
 from latentia.files import make_folder, write_json, write_text
 from latentia.report.blocks import Section
-from latentia.report.card import model_card
 from latentia.report.page import write_report
 from latentia.runs import RunFolder, TrainedModel
 
@@ -25,6 +24,7 @@ def write_outputs(
     title: str | None = None,
     media: bool = True,
     sections: Sequence[Section] = (),
+    which: str = "",
 ) -> Metrics:
     """Evaluates a model and writes `metrics.json`, `README.md` and `report.html`.
 
@@ -39,6 +39,7 @@ def write_outputs(
         title: of the report.
         media: whether pictures may be put into the report.
         sections: more of them for the report.
+        which: in words, which examples they are.
 
     Returns:
         The figures that were written.
@@ -51,5 +52,16 @@ def write_outputs(
     make_folder(run.path)
     write_json(run.metrics, metrics.as_dict())
     write_text(run.card, model_card(trained, metrics))
-    write_report(run.report, trained, dataset, metrics, history, rows=rows, title=title, media=media, sections=sections)
+    write_report(
+        run.report,
+        trained,
+        dataset,
+        metrics,
+        history,
+        rows=rows,
+        title=title,
+        media=media,
+        sections=sections,
+        which=which,
+    )
     return metrics

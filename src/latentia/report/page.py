@@ -49,6 +49,7 @@ def write_report(
     title: str | None = None,
     media: bool = True,
     sections: Sequence[Section] = (),
+    which: str = "",
 ) -> None:
     """Writes a report for people to read.
 
@@ -62,11 +63,12 @@ def write_report(
         title: of the page; one with the model's name if None.
         media: whether pictures may be put into it; without them nothing of the data can be seen in it but file names.
         sections: more of them, shown before the learning curves; the caller sees to `media` in them.
+        which: in words, which examples the metrics are of, for example "the test split of digits".
 
     Raises:
         FileError: the file cannot be written.
     """
-    write_page(path, report_page(trained, dataset, metrics, history, rows, title, media, sections))
+    write_page(path, report_page(trained, dataset, metrics, history, rows, title, media, sections, which))
 
 
 def report_page(
@@ -78,12 +80,13 @@ def report_page(
     title: str | None = None,
     media: bool = True,
     sections: Sequence[Section] = (),
+    which: str = "",
 ) -> Page:
     """Gathers what `write_report` writes."""
     chosen = np.arange(len(dataset)) if rows is None else rows
     encoding = encode(trained, dataset, chosen)
     findings = tuple(diagnose(trained, metrics, history, encoding))
-    material = Material(trained, dataset, chosen, metrics, history, encoding, findings)
+    material = Material(trained, dataset, chosen, metrics, history, encoding, findings, which)
     first, last = (
         [made for make in makers if (media or make not in WITH_MEDIA) and (made := make(material))]
         for makers in (FIRST, LAST)

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA  # pyright: ignore[reportMissingTypeStubs]
 
 import latentia
-from latentia.data import Dataset, Indices
-from latentia.evaluation import Finding, Metrics
-from latentia.metrics import active_units
+from latentia.data import Dataset, Indices, Preprocessing, VectorPreprocessing
+from latentia.evaluation import Finding, Metrics, explained
+from latentia.metrics import active_units, information_per_latent
 from latentia.report.blocks import TILE, Block, Charts, Folded, Notes, Picture, Prose, Section, Strips, Table, picture
 from latentia.report.charts import bars, curves, scatter
 from latentia.runs import TrainedModel
-from latentia.tasks import Encoding, generate, present, rank_latents, reconstruct, traverse
+from latentia.tasks import Encoding, generate, present, reconstruct, traverse
 
 MOST_IN_ROW = 10
 ROW_WIDTH = 680  # CSS pixels
@@ -43,6 +43,7 @@ class Material:
         history: one line of figures for each epoch.
         encoding: of these data.
         findings: the diagnosis.
+        which: these data in words; empty where nobody said.
     """
 
     trained: TrainedModel
@@ -52,6 +53,7 @@ class Material:
     history: Sequence[Mapping[str, float]]
     encoding: Encoding
     findings: tuple[Finding, ...]
+    which: str = ""
 
     @property
     def pictures(self) -> bool:
@@ -72,11 +74,12 @@ def diagnosis(material: Material) -> Section:
 def data(material: Material) -> Section:
     """What the data were and what was done to them."""
     record, dataset = material.trained.data, material.dataset
+    which = f": {material.which}" if material.which else ""
     rows = [
         ("Data", record.name),
         ("Trained on", f"{record.n_train} examples"),
         ("Held out while training", f"{record.n_validation} examples"),
-        ("Figures on this page are of", f"{material.metrics.n_examples} examples"),
+        ("Figures and pictures here", f"{material.metrics.n_examples} examples{which}"),
     ]
     rows += [(f"Classes of '{head}'", _shorten(names)) for head, names in material.trained.label_names.items()]
     blocks: list[Block] = [Table(("", ""), tuple(rows)), Prose(material.trained.preprocessing.describe())]
@@ -114,7 +117,20 @@ def learning(material: Material) -> Section | None:
         "are of the averaged weights, which are ahead of those that training sees. The very first epochs may lie "
         "outside of the picture."
     )
-    return Section("learning", "Learning", (Prose(text), Charts(tuple(drawn)))) if drawn else None
+    units = _units_of_learning(material.trained.preprocessing)
+    return Section("learning", "Learning", (Prose(text), *units, Charts(tuple(drawn)))) if drawn else None
+
+
+def _units_of_learning(form: Preprocessing) -> tuple[Prose, ...]:
+    """Says, for vectors, why the curves and the figures of the page are not the same numbers."""
+    if not isinstance(form, VectorPreprocessing):
+        return ()
+    nats = form.log_volume
+    text = (
+        "The curves are of the standardised features, all else on this page of the data in their own units, whose "
+        f"bound is {abs(nats):.2f} nats {'lower' if nats > 0 else 'higher'}, whatever the model."
+    )
+    return (Prose(text),)
 
 
 def reconstructions(material: Material) -> Section | None:
@@ -137,6 +153,9 @@ def reconstructions(material: Material) -> Section | None:
         "Each picture is squeezed into its latents and drawn again from them alone. What is missing below is what "
         "the model does not keep; a little blur is normal, since it shows the average of what it thinks possible."
     )
+    observed = material.dataset.observed
+    if observed is not None and not np.asarray(observed[chosen]).all():
+        text += " Missing pixels of originals are black, and filled in below."
     return Section("reconstructions", "Reconstructions", (Prose(text), Strips(tuple(strips))))
 
 
@@ -154,7 +173,7 @@ def samples(material: Material) -> Section | None:
 def latent_map(material: Material) -> Section | None:
     """The latents of the data in two dimensions."""
     means = material.encoding.mean
-    if means.shape[0] < 3 or means.shape[1] < 2:
+    if means.shape[0] < 3 or means.shape[1] < 2 or not np.ptp(means, axis=0).any():
         return None
     analysis: Any = PCA(n_components=2, svd_solver="full")
     points: NDArray[np.float64] = analysis.fit_transform(means.astype(np.float64))
@@ -164,7 +183,7 @@ def latent_map(material: Material) -> Section | None:
     groups = np.full(len(points), -1) if head is None else material.dataset.labels[head][material.rows]
     names = () if head is None else material.dataset.label_names[head]
     chart = scatter("Latent map", points, groups, names, (shares[0], shares[1]))
-    coloured = "" if head is None else f" Colours are the label '{head}', which the model never saw."
+    coloured = "" if head is None else f" Colours are the classes of '{head}', which the model never saw."
     text = (
         "Each dot is one example; near dots are alike to the model. The map is the flat shadow (PCA) of a space of "
         f"{means.shape[1]} dimensions, so that groups that overlap here may be apart there.{coloured}"
@@ -180,27 +199,26 @@ def traversals(material: Material) -> Section | None:
     strips: list[Picture] = []
     for row, latent in enumerate(walked.latents.tolist()):
         frames = present(material.trained, walked.frames[row])
-        label = f"latent {latent} · {walked.scores[row]:.2f} {walked.unit}"
+        label = f"latent {latent} · {walked.scores[row]:.2f} nats"
         alt = f"latent {latent} from low to high"
         strips.append(picture(frames, FRAMES, alt, label=label, synthetic=_tag("traverse")))
-    what = "their rate" if walked.unit == "nats" else "the variance of their means"
     text = (
-        f"One latent goes from low to high, the others stay in the middle. The most informative come first; {what} "
-        "stands beside them."
+        "In each row one latent goes from low to high, over the range of the data; the others stay where a typical "
+        "example has them. The most informative come first; how much they tell about an example stands beside them."
     )
     return Section("traversals", "What the latents do", (Prose(text), Strips(tuple(strips))))
 
 
 def latents(material: Material) -> Section:
     """How much each latent carries."""
-    ranking = rank_latents(material.trained, material.encoding)
+    scores = information_per_latent(material.encoding.mean, material.encoding.std)
     active = active_units(material.encoding.mean)
-    order = ranking.order
-    unit = "rate, nats" if ranking.unit == "nats" else "variance of the means"
-    chart = bars("Information in each latent", ranking.score[order], active[order], unit, ("active", "unused"))
+    order = np.argsort(-scores, kind="stable")
+    chart = bars("Information in each latent", scores[order], active[order], "nats", ("active", "unused"))
     text = (
-        f"{material.metrics.active_units} of {material.metrics.latent_dim} latents are active. The model drops those "
-        "that do not earn their cost; a few tall bars and a flat tail are normal."
+        f"{material.metrics.active_units} of {material.metrics.latent_dim} latents are active. Bars show how much each "
+        "by itself tells about an example. The model drops latents that do not earn their cost; a few tall bars and a "
+        "flat tail are normal."
     )
     return Section("latents", "Active latents", (Prose(text), Charts((chart,))))
 
@@ -208,36 +226,6 @@ def latents(material: Material) -> Section:
 def figures(material: Material) -> Section:
     """All figures, each with a sentence."""
     return Section("figures", "Figures", (Table(("", "Value", "What it means"), tuple(explained(material.metrics))),))
-
-
-def explained(metrics: Metrics) -> list[tuple[str, str, str]]:
-    """Returns name, value and meaning of each figure."""
-    nats, rate = "{:.2f} nats".format, metrics.rate_nats
-    rows = [
-        ("Bound (ELBO)", nats(metrics.elbo_nats), _MEANING["elbo"]),
-        ("Distortion", nats(metrics.distortion_nats), _MEANING["distortion"]),
-        ("Rate", nats(rate), _MEANING["rate"].format(bits=rate / math.log(2))),
-        ("Active units", f"{metrics.active_units} of {metrics.latent_dim}", _MEANING["active"]),
-    ]
-    if metrics.bits_per_dim is not None:
-        rows.append(("Bits per dimension", f"{metrics.bits_per_dim:.3f}", _MEANING["bits"]))
-    if metrics.nll_nats is not None:
-        meaning = _MEANING["likelihood"].format(samples=metrics.is_samples)
-        rows.append(("Negative log likelihood", nats(metrics.nll_nats), meaning))
-    rows.append(("Examples", str(metrics.n_examples), "What the figures are means over."))
-    return rows
-
-
-_MEANING = {
-    "elbo": "Lower bound on the log likelihood of an unseen example: minus the sum of the next two. Higher is better; "
-    "it compares models on the same data only.",
-    "distortion": "What is left to say about an example once its latents are known: how inexact reconstructions are.",
-    "rate": "How much the latents say about an example: {bits:.1f} bits (KL divergence from posterior to prior).",
-    "active": "Latents that vary with the data (variance of the posterior mean above 0.01).",
-    "bits": "The bound as a code: bits for each pixel and channel. Without any model it would be 8.",
-    "likelihood": "A tighter estimate than the bound, from {samples} importance samples for each example. Lower is "
-    "better.",
-}
 
 
 def reproduction(material: Material) -> Section:
@@ -253,9 +241,10 @@ def reproduction(material: Material) -> Section:
     )
     command = f"latentia train {shlex.quote(trained.data.name)} -o RUN --config config.yaml"
     settings = yaml.safe_dump(trained.config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    timed = trained.config.training.max_minutes is not None
     text = (
         "Save the configuration below as config.yaml and run the command. On the same machine, with the same versions "
-        "and data, the weights are the same bit for bit."
+        f"and data, weights are {'nearly the same, since the clock had a say' if timed else 'the same bit for bit'}."
     )
     blocks = (Prose(text), Folded("Command", command), Folded("Configuration", settings), Table(("", ""), versions))
     return Section("reproduce", "How to get the same again", blocks)

@@ -4,12 +4,11 @@ from latentia.tasks.encode import Encoding, encode
 from latentia.tasks.generate import generate, prior_latents
 from latentia.tasks.interpolate import Way, interpolate, way_between
 from latentia.tasks.reconstruct import Reconstruction, reconstruct
-from latentia.tasks.traverse import Ranking, Traversal, encode_own_samples, rank_latents, traverse
+from latentia.tasks.traverse import Traversal, encode_own_samples, traverse
 from latentia.tasks.walk import decode_means, present
 
 __all__ = [
     "Encoding",
-    "Ranking",
     "Reconstruction",
     "Traversal",
     "Way",
@@ -20,7 +19,6 @@ __all__ = [
     "interpolate",
     "present",
     "prior_latents",
-    "rank_latents",
     "reconstruct",
     "traverse",
     "way_between",

@@ -6,20 +6,19 @@ import re
 
 import yaml
 
-from latentia.evaluation import Metrics
-from latentia.report.sections import explained
+from latentia.evaluation.evaluate import Metrics
+from latentia.evaluation.explain import explained
 from latentia.runs import TrainedModel
 
 
-def model_card(trained: TrainedModel, metrics: Metrics) -> str:
+def model_card(trained: TrainedModel, metrics: Metrics | None = None) -> str:
     """Returns the card of a model as Markdown.
 
     Args:
         trained: the model.
-        metrics: of data that it has not seen.
+        metrics: of data that it has not seen; None where it was not measured.
     """
     kind = "pictures" if trained.preprocessing.kind == "image" else "vectors"
-    figures = "\n".join(f"| {name} | {value} | {meaning} |" for name, value, meaning in explained(metrics))
     problems = ", ".join(f"{count} {_plain(kind)}" for kind, count in sorted(trained.data.problems.items()))
     model, data = trained.config.model, trained.data
     named = {
@@ -61,9 +60,7 @@ Nothing is executed when they are read.
 
 ## Figures
 
-| | Value | What it means |
-|---|---|---|
-{figures}
+{_figures(metrics)}
 
 ## Limits
 
@@ -79,6 +76,13 @@ Nothing is executed when they are read.
 - Identifying people, or imitating a person who has not agreed.
 - Anything that the licence of its training data forbids: the weights carry their terms.
 """
+
+
+def _figures(metrics: Metrics | None) -> str:
+    if metrics is None:
+        return "Not measured yet; `latentia evaluate path/to/this/folder DATA -o OUT` does."
+    rows = [f"| {name} | {value} | {meaning} |" for name, value, meaning in explained(metrics)]
+    return "\n".join(["| | Value | What it means |", "|---|---|---|", *rows])
 
 
 def _front_matter(trained: TrainedModel) -> str:

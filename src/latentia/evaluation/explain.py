@@ -1,0 +1,37 @@
+"""The meaning of each figure, in a sentence for people."""
+
+from __future__ import annotations
+
+import math
+
+from latentia.evaluation.evaluate import Metrics
+
+
+def explained(metrics: Metrics) -> list[tuple[str, str, str]]:
+    """Returns name, value and meaning of each figure."""
+    nats, rate = "{:.2f} nats".format, metrics.rate_nats
+    rows = [
+        ("Bound (ELBO)", nats(metrics.elbo_nats), _MEANING["elbo"]),
+        ("Distortion", nats(metrics.distortion_nats), _MEANING["distortion"]),
+        ("Rate", nats(rate), _MEANING["rate"].format(bits=rate / math.log(2))),
+        ("Active units", f"{metrics.active_units} of {metrics.latent_dim}", _MEANING["active"]),
+    ]
+    if metrics.bits_per_dim is not None:
+        rows.append(("Bits per dimension", f"{metrics.bits_per_dim:.3f}", _MEANING["bits"]))
+    if metrics.nll_nats is not None:
+        meaning = _MEANING["likelihood"].format(samples=metrics.is_samples)
+        rows.append(("Negative log likelihood", nats(metrics.nll_nats), meaning))
+    rows.append(("Examples", str(metrics.n_examples), "What the figures are means over."))
+    return rows
+
+
+_MEANING = {
+    "elbo": "Lower bound on the log likelihood of an example: minus the sum of the next two. Higher is better; "
+    "it compares models on the same data only.",
+    "distortion": "What is left to say about an example once its latents are known: how inexact reconstructions are.",
+    "rate": "How much the latents say about an example: {bits:.1f} bits (KL divergence from posterior to prior).",
+    "active": "Latents that vary with the data (variance of the posterior mean above 0.01).",
+    "bits": "The bound as a code: bits for each pixel and channel. Without any model it would be 8.",
+    "likelihood": "A tighter estimate than the bound, from {samples} importance samples for each example. Lower is "
+    "better.",
+}

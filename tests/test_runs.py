@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from latentia.config import Config
 from latentia.data import Dataset
 from latentia.errors import FileError, RunError
 from latentia.files import make_folder, replacing, write_json
-from latentia.runs import RunFolder, TrainedModel, read_model, write_model
+from latentia.runs import RunFolder, TrainedModel, read_model, write_model, write_tensors
 
 
 @pytest.fixture
@@ -93,6 +94,10 @@ def test_newer_formats_name_the_version_that_reads_them(run: RunFolder) -> None:
         {"config": {"model": {"encoder": {"name": "os.system"}}}},
         {"config": {"model": {"latent_dim": 10**12}}},
         {"config": {"nonsense": 1}},
+        {"config": "ab"},
+        {"config": [["a", 1]]},
+        {"format_version": True},
+        {"preprocessing": {"kind": "vector", "mean": [0.0], "scale": [0.0]}},
     ],
 )
 def test_hostile_configurations_are_refused(run: RunFolder, changes: dict[str, Any]) -> None:
@@ -156,3 +161,70 @@ def test_a_file_in_the_way_of_a_folder_is_explained(tmp_path: Path) -> None:
 
 def test_the_default_configuration_is_complete() -> None:
     assert Config().model.likelihood.name == "discretised-gaussian"
+
+
+@pytest.mark.parametrize("encoder", [{"name": "dense", "width": 16, "blocks": 10_000}])
+def test_models_of_any_depth_are_not_built(run: RunFolder, encoder: dict[str, Any]) -> None:
+    content = json.loads(run.config.read_text())
+    content["config"]["model"]["encoder"] = encoder
+    edit(run, config=content["config"])
+    with pytest.raises(RunError, match="many more parameters"):
+        read_model(run.path)
+
+
+def test_weights_of_another_type_are_refused(run: RunFolder) -> None:
+    tensors = load_file(run.weights)
+    first = sorted(tensors)[0]
+    save_file({**tensors, first: tensors[first].double()}, run.weights)
+    with pytest.raises(RunError, match=r"float64, expected .*float32"):
+        read_model(run.path)
+
+
+def test_descriptions_that_never_end_are_not_read(run: RunFolder) -> None:
+    run.config.unlink()
+    run.config.symlink_to("/dev/zero")
+    with pytest.raises(RunError, match=r"no config\.json"):
+        read_model(run.path)
+    run.config.unlink()
+    with run.config.open("wb") as file:
+        file.truncate(2**25)
+    with pytest.raises(RunError, match="larger than"):
+        read_model(run.path)
+
+
+def test_an_unused_folder_is_removed_with_its_lock(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    with run.locked():
+        assert run.is_new()
+    assert not run.path.exists()
+    with run.locked():
+        write_json(run.config, {})
+    assert run.config.exists()
+    assert not run.is_new()
+
+
+def test_other_faults_are_not_taken_for_a_full_disk(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="No such file"):
+        write_tensors(tmp_path / "missing-28" / "a.safetensors", {"a": torch.zeros(2)}, {})
+
+
+def test_written_files_are_as_private_as_the_person_wants(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        write_json(tmp_path / "a.json", {})
+        write_tensors(tmp_path / "a.safetensors", {"a": torch.zeros(2)}, {})
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+
+
+def test_long_names_and_odd_places(tmp_path: Path) -> None:
+    write_json(tmp_path / f"{'x' * 250}.json", {})
+    for place in (Path(), Path("/"), tmp_path):
+        with pytest.raises(FileError, match="is a folder"):
+            write_json(place, {})
+
+
+def test_the_name_of_a_model_is_that_of_its_folder(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(run.path)
+    assert read_model(Path()).name == "run"

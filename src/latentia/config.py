@@ -169,7 +169,7 @@ def read_settings(path: Path) -> dict[str, Any]:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise FileError(f"Cannot read the configuration {path}: {error.strerror or error}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise OptionError(f"{path} is not a YAML file: {str(error).splitlines()[0]}.") from error
     if not isinstance(content, dict):
         raise OptionError(

@@ -30,13 +30,16 @@ def replacing(path: Path) -> Generator[Path]:
         ...     target.read_text()
         'whole'
     """
-    # The suffix stays, since some writers choose the format by it.
-    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")
+    # The suffix stays, since some writers choose the format by it; the name is cut, since it may be as long as allowed.
+    temporary = path.parent / f".{path.stem[:32]}.{uuid.uuid4().hex[:8]}{path.suffix}"
     try:
+        require_no_folder(path)
+        temporary.touch()
+        mode = temporary.stat().st_mode  # as the person's umask has it; some writers create private files
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        temporary.chmod(0o644)  # safetensors creates private files
+        temporary.chmod(mode)
         temporary.replace(path)
     except OSError as error:
         if isinstance(error, FileError):
@@ -52,6 +55,16 @@ def write_error(path: Path, error: OSError) -> FileError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return FileError(f"The disk is full: {path} could not be written. What was there before is untouched.")
     return FileError(f"Cannot write {path}: {error.strerror or error}.")
+
+
+def require_no_folder(path: Path) -> None:
+    """Checks that a file can be put at a place.
+
+    Raises:
+        FileError: a folder is in the way.
+    """
+    if path.is_dir():
+        raise FileError(f"{path} is a folder where a file is needed; choose another name.")
 
 
 def make_folder(path: Path) -> Path:
@@ -75,15 +88,17 @@ def write_json(path: Path, content: Any) -> None:
     Raises:
         FileError: the place cannot be written.
     """
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def write_text(path: Path, content: str) -> None:
-    """Writes text, atomically.
+    r"""Writes text as UTF-8, atomically.
+
+    File names may hold bytes that are not UTF-8, which Python stands in for with lone surrogates. They are written as
+    `\udcff`, which is also how JSON escapes them.
 
     Raises:
         FileError: the place cannot be written.
     """
     with replacing(path) as temporary:
-        temporary.write_text(content, "utf-8")
+        temporary.write_text(content, "utf-8", errors="backslashreplace")

@@ -125,9 +125,9 @@ def get_preset(name: str) -> Preset:
 
 def default_preset(source: Source) -> str:
     """Returns the name of the preset that suits the data."""
-    if source.kind == "vector":
-        return "vector"
-    return "mnist" if source.name == "mnist" else "image"
+    if source.name == "mnist":  # by its name alone, so that nothing is read or downloaded to answer
+        return "mnist"
+    return "vector" if source.kind == "vector" else "image"
 
 
 def resolve(source: Source, preset: str | None, settings: Mapping[str, Any]) -> tuple[Config, Preprocessing]:

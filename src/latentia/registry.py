@@ -86,8 +86,9 @@ class Registry(Generic[T]):
         known = {key: value for key, value in sizes.items() if key in parameters}
         try:
             return self.get(name)(**{**known, **arguments})
-        except TypeError as error:
-            raise OptionError(f"The {self.kind} '{name}' cannot be built: {error}.") from error
+        except (TypeError, RuntimeError) as error:  # PyTorch refuses impossible sizes, and those beyond memory
+            reason = str(error).splitlines()[0]
+            raise OptionError(f"The {self.kind} '{name}' cannot be built: {reason}.") from error
 
     def name_of(self, item: object) -> str:
         """Returns the name under which the class of `item` is registered.

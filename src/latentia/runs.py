@@ -6,7 +6,11 @@ Everything is plain files; nothing that is read can execute. `TrainedModel` is w
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
+import os
+import re
+import threading
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +22,7 @@ from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 import latentia
 from latentia.config import Config
@@ -27,6 +32,7 @@ from latentia.files import make_folder, replacing, write_error, write_json, writ
 from latentia.models import LatentModel, build_model
 
 FORMAT_VERSION = 1
+LOCK = ".lock"
 CONFIG_LIMIT_BYTES = 16 * 2**20
 _PREPROCESSING: TypeAdapter[Preprocessing] = TypeAdapter(Preprocessing)
 
@@ -77,11 +83,13 @@ class RunFolder:
     def locked(self) -> Generator[None]:
         """Keeps other trainings out of the folder while the block runs; the lock ends with the process.
 
+        A folder that is still empty afterwards is removed.
+
         Raises:
             RunError: another training is at work in the folder.
         """
         make_folder(self.path)
-        lock = filelock.FileLock(self.path / ".lock", timeout=0)
+        lock = filelock.FileLock(self.path / LOCK, timeout=0)
         try:
             lock.acquire()
         except filelock.Timeout as error:
@@ -93,7 +101,15 @@ class RunFolder:
         try:
             yield
         finally:
+            with contextlib.suppress(OSError):
+                if self.is_new():
+                    (self.path / LOCK).unlink()
+                    self.path.rmdir()
             lock.release()
+
+    def is_new(self) -> bool:
+        """Tells whether there is nothing at this place yet but perhaps an empty folder."""
+        return not self.path.is_dir() or all(path.name == LOCK for path in self.path.iterdir())
 
 
 @dataclass(frozen=True)
@@ -140,7 +156,7 @@ class TrainedModel:
     @property
     def name(self) -> str:
         """A short name for titles."""
-        return self.path.name if self.path else "model"
+        return self.path.resolve().name if self.path else "model"
 
     @property
     def device(self) -> torch.device:
@@ -211,8 +227,9 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, st
         try:
             save_file(tensors, temporary, metadata)
         except SafetensorError as error:  # how it reports the operating system's errors
-            full = "28" in str(error) or "space" in str(error).lower()
-            raise OSError(28 if full else 5, str(error)) from error
+            code = re.search(r"os error (\d+)", str(error))
+            number = int(code[1]) if code else errno.EIO
+            raise OSError(number, os.strerror(number)) from error
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -241,19 +258,19 @@ def read_description(run: RunFolder) -> dict[str, Any]:
     """
     if not run.path.is_dir():
         raise RunError(f"There is no run folder {run.path}; train one with: latentia train DATA -o {run.path}")
+    if not run.config.is_file():  # a pipe or a device might never end
+        raise RunError(f"{run.path} is not a run folder: it has no config.json.")
+    if run.config.stat().st_size > CONFIG_LIMIT_BYTES:
+        raise RunError(f"{run.config} is larger than a configuration can be, and was not read.")
     try:
-        if run.config.stat().st_size > CONFIG_LIMIT_BYTES:
-            raise RunError(f"{run.config} is larger than a configuration can be, and was not read.")
         content = json.loads(run.config.read_text("utf-8"))
-    except FileNotFoundError as error:
-        raise RunError(f"{run.path} is not a run folder: it has no config.json.") from error
     except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{run.config} is damaged and cannot be read; restore it from a copy or train again.") from error
     if not isinstance(content, dict):
         raise RunError(f"{run.config} does not describe a model.")
     description: dict[str, Any] = content  # pyright: ignore[reportUnknownVariableType]
     version = description.get("format_version")
-    if not isinstance(version, int) or version < 1:
+    if type(version) is not int or version < 1:
         raise RunError(f"{run.config} has no valid format_version; it was not written by Latentia.")
     if version > FORMAT_VERSION:
         by = description.get("library_version", "a newer one")
@@ -278,8 +295,9 @@ def read_parts(run: RunFolder) -> tuple[Config, Preprocessing, DataRecord, dict[
         labels = TypeAdapter(dict[str, tuple[str, ...]]).validate_python(description["label_names"])
     except OptionError as error:
         raise RunError(str(error)) from error
-    except (KeyError, ValidationError, TypeError) as error:
-        detail = error.errors()[0]["msg"] if isinstance(error, ValidationError) else f"{error} is missing"
+    except (KeyError, ValueError, TypeError) as error:
+        detail = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        detail = f"{detail} is missing" if isinstance(error, KeyError) else detail
         raise RunError(f"{run.config} does not describe a model of this version: {detail}.") from error
     return config, preprocessing, record, labels, str(description.get("library_version", "unknown"))
 
@@ -306,20 +324,44 @@ def _rebuild(run: RunFolder, config: Config, preprocessing: Preprocessing, tenso
     """Builds the model and fills in the weights, once their shapes are known to fit."""
     shape = preprocessing.event_shape
     try:
-        # Without memory first: a hostile configuration could ask for any amount.
-        with torch.device("meta"):
-            expected = {name: tensor.shape for name, tensor in build_model(config.model, shape).state_dict().items()}
+        # Without memory first, and no deeper than the weights: a hostile configuration could ask for any amount.
+        with torch.device("meta"), _at_most(4 * len(tensors) + 100):
+            expected = _forms(build_model(config.model, shape).state_dict())
     except (LatentiaError, RuntimeError, ValueError, TypeError, OverflowError) as error:
         raise RunError(f"The model that {run.config} describes cannot be built: {error}") from error
-    found = {name: tensor.shape for name, tensor in tensors.items()}
+    found = _forms(tensors)
     if expected != found:
-        wrong = sorted(set(expected.items()) ^ set(found.items()), key=lambda item: item[0])[0][0]
+        wrong = min(name for name, _ in set(expected.items()) ^ set(found.items()))
         raise RunError(
-            f"{run.weights} does not fit {run.config}: the tensor '{wrong}' is "
-            f"{tuple(found[wrong]) if wrong in found else 'missing'}, expected "
-            f"{tuple(expected[wrong]) if wrong in expected else 'none'}."
+            f"{run.weights} does not fit {run.config}: the tensor '{wrong}' is {found.get(wrong, 'missing')}, expected "
+            f"{expected.get(wrong, 'none')}."
         )
     with torch.random.fork_rng(devices=[]):
         model = build_model(config.model, shape)
     model.load_state_dict(tensors)
     return model
+
+
+@contextlib.contextmanager
+def _at_most(limit: int) -> Generator[None]:
+    """Stops the building of models with more parameters, since a few digits can ask for millions of layers."""
+    builder, made = threading.get_ident(), 0
+
+    def count(module: torch.nn.Module, name: str, parameter: torch.nn.Parameter) -> None:
+        nonlocal made
+        made += threading.get_ident() == builder
+        if made > limit:
+            raise RunError("it has many more parameters than there are weights.")
+
+    handle = register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _forms(tensors: Mapping[str, Tensor]) -> dict[str, str]:
+    """Returns shape and type of each tensor, in words."""
+    return {
+        name: f"{tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}" for name, tensor in tensors.items()
+    }

@@ -27,6 +27,9 @@ from latentia.runs import RunFolder
         (("digits", "--set", "model.prior={name: mixture, component: 3}"), "did you mean 'components'?"),
         (("digits", "--set", "training.epochs=many"), "'training.epochs'"),
         (("digits", "--set", "training"), "key.path=value"),
+        (("digits", "--set", "preset=5"), "'preset'"),
+        (("digits", "--set", "model.encoder={name: dense, width: -4}"), "'dense'"),
+        (("digits", "--set", "model.encoder={name: dense, width: 1000000000000}"), "'dense'"),
         (("digits", "--epochs", "0"), "--epochs"),
         (("digits", "--max-minutes", "-1"), "training.max_minutes"),
         (("digits", "--config", "none.yaml"), "none.yaml"),
@@ -51,7 +54,9 @@ def test_options_of_train(cli, tmp_path, monkeypatch, options, said):
     assert not (tmp_path / "run" / "config.json").exists()
 
 
-@pytest.mark.parametrize("content", ["- a\n- b\n", "{: [", "training: 7\n", "training: {epochs: [1]}\n", "\x00\xff"])
+@pytest.mark.parametrize(
+    "content", ["- a\n- b\n", "{: [", "training: 7\n", "training: {epochs: [1]}\n", "\x00\xff", "[" * 5000]
+)
 def test_configuration_file_of_a_wrong_type(cli, tmp_path, content):
     path = tmp_path / "mine.yaml"
     path.write_text(content, "latin-1")
@@ -274,3 +279,61 @@ def test_our_own_faults_are_sentences_too(cli, monkeypatch):
     assert result.code == 1
     assert "--debug" in result.err
     assert result.json["error"]["kind"] == "internal"
+
+
+def test_a_failed_training_leaves_no_folder(cli, pictures, tmp_path):
+    (tmp_path / "one").mkdir()
+    shutil.copy(pictures / "even" / "digit0.png", tmp_path / "one")
+    assert cli("train", tmp_path / "one", "-o", tmp_path / "run").code == 2
+    assert not (tmp_path / "run").exists()
+
+
+def test_another_training_came_and_went(cli, trained, pictures, tmp_path, monkeypatch, tiny, snapshot):
+    import latentia.data
+
+    run, open_source = tmp_path / "run", latentia.data.open_source
+
+    def slow(*arguments, **options):
+        shutil.copytree(trained, run)
+        return open_source(*arguments, **options)
+
+    monkeypatch.setattr(latentia.data, "open_source", slow)
+    result = cli("train", pictures, "-o", run, "--epochs", 1, *tiny)
+    assert result.code == 2
+    assert "not empty" in result.err
+    assert snapshot(run) == snapshot(trained)
+
+
+def test_resume_with_other_labels(cli, pictures, tmp_path, tiny, snapshot):
+    table, run = tmp_path / "labels.csv", tmp_path / "run"
+    table.write_text("file_name,label\neven/digit0.png,zero\nodd/digit1.png,one\n")
+    assert cli("train", pictures, "-o", run, "--epochs", 1, "--labels", table, *tiny).code == 0
+    before = snapshot(run)
+    result = cli("train", pictures, "-o", run, "--resume", "--epochs", 2)
+    assert result.code == 2
+    assert "--labels" in result.err
+    assert snapshot(run) == before
+    assert cli("train", pictures, "-o", run, "--resume", "--epochs", 2, "--labels", table).code == 0
+
+
+@pytest.mark.parametrize("state", ['{"__items__": [["step", "x"], ["seconds", 1], ["history", []]]}', "[]", "7"])
+def test_resume_from_a_checkpoint_that_says_nonsense(cli, own_run, state):
+    save_file({"0": torch.zeros(1)}, own_run / "checkpoints" / "last.safetensors", {"state": state})
+    result = cli("train", "digits", "-o", own_run, "--resume", "--epochs", 3)
+    assert result.code == 2
+    assert "last.safetensors" in result.err
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *(("--max-minutes", number) for number in ("nan", "inf", "0")),
+        *(("--set", f"{key}=.inf") for key in ("training.learning_rate", "objective.beta")),
+        ("--set", "training.learning_rate=.nan"),
+        ("--seed", "-1"),
+    ],
+)
+def test_numbers_beyond_all_bounds(cli, tmp_path, options):
+    result = cli("train", "digits", "-o", tmp_path / "run", *options)
+    assert result.code == 2, result.err
+    assert not (tmp_path / "run").exists()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
+import shlex
 import shutil
 import signal
 import subprocess
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from latentia.errors import FileError
 from latentia.runs import read_tensors
 
 PROGRAM = (sys.executable, "-c", "import sys; from latentia.cli.main import run; sys.exit(run())")
@@ -40,7 +43,7 @@ def lines(path: Path) -> int:
 def interrupted(tmp_path_factory, tiny) -> tuple[Path, str]:
     """A run that Ctrl-C stopped after a few epochs, and what was said."""
     folder = tmp_path_factory.mktemp("interrupted") / "run"
-    process = start("train", "digits", "-o", folder, "--epochs", LONG, "--json", *tiny)
+    process = start("train", "digits", "-o", folder, "--epochs", LONG, "--no-media", "--json", *tiny)
     wait_for(lambda: lines(folder / "train_log.jsonl") >= 2, process)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
@@ -54,7 +57,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(interrupted):
     folder, err = interrupted
     assert (folder / "checkpoints" / "last.safetensors").exists()
     assert not (folder / "model.safetensors").exists()
-    assert f"latentia train digits -o {folder} --resume" in err
+    assert f"latentia train digits -o {folder} --resume --no-media" in err
 
 
 def test_an_unfinished_run_says_so(cli, interrupted, tmp_path):
@@ -113,6 +116,62 @@ def limit_file_size() -> None:
     # Beyond the limit a write fails as it does on a full disk, once its signal is ignored.
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+
+def test_a_second_ctrl_c_stops_at_once(cli, monkeypatch, tmp_path, tiny):
+    from latentia.training.module import VAEModule
+
+    def pressed_again(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(VAEModule, "training_step", pressed_again)
+    result = cli("train", "digits", "-o", tmp_path / "run", "--json", *tiny)
+    assert result.code == 130
+    assert "--resume" in result.err
+    assert result.json["error"]["kind"] == "interrupted"
+
+
+def test_a_longer_training_that_fails_leaves_the_report(cli, own_run, monkeypatch, snapshot):
+    import latentia.training.fit as fit
+
+    def full(*_: object, **__: object) -> None:
+        raise FileError("The disk is full.")
+
+    before = snapshot(own_run)
+    with monkeypatch.context() as patch:
+        patch.setattr(fit, "_run", full)
+        assert cli("train", "digits", "-o", own_run, "--resume", "--epochs", 3).code == 2
+    assert {name for name, content in snapshot(own_run).items() if content != before[name]} == {"config.json"}
+    assert set(snapshot(own_run)) == set(before)
+
+
+def test_a_report_older_than_the_weights_is_written_anew(cli, own_run):
+    old = (own_run / "model.safetensors").stat().st_mtime - 10
+    os.utime(own_run / "report.html", (old, old))
+    assert cli("train", "digits", "-o", own_run, "--resume").code == 0
+    assert (own_run / "report.html").stat().st_mtime > old + 10
+
+
+@pytest.mark.parametrize(
+    ("verb", "redirection", "code"),
+    [
+        ("data list --json", ">&-", 0),
+        ("data list --json", "2>&-", 0),
+        ("data list", "| true", 0),
+        ("--help", "| true", 0),
+        ("--help", "> /dev/full", 2),
+        ("data check /none --json", ">&- 2>&-", 2),
+        ("data check /none --json", "> /dev/full", 2),
+        ("data check /none --json", "2> /dev/full", 2),
+        ("data check /none --json", "2>&1 | true", 2),
+    ],
+)
+def test_streams_that_nobody_reads(verb, redirection, code):
+    command = f"exec 3>&2; {{ {shlex.join(PROGRAM)} {verb}; echo code $? >&3; }} {redirection}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    assert "Exception" not in done.stderr
+    assert f"code {code}" in done.stderr.splitlines()
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="RLIMIT_FSIZE kills the process there")

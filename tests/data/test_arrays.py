@@ -99,3 +99,30 @@ def test_fingerprint_follows_the_content(tmp_path):
     assert open_source(tmp_path / "b.npy").fingerprint() == before
     np.save(tmp_path / "a.npy", 255 - images(3, 8, 8))
     assert open_source(tmp_path / "a.npy").fingerprint() != before
+
+
+def test_wrong_values_are_explained_with_the_name_of_the_file(tmp_path):
+    wrong = {
+        "big": images(3, 8, 8) * 2.0,
+        "nan": np.full((3, 8, 8), np.nan),
+        "integers": images(3, 8, 8).astype(int),
+        "huge vectors": np.random.default_rng(0).normal(size=(9, 2)) * 1e300,
+        "infinite vectors": np.full((9, 2), np.inf),
+    }
+    for name, x in wrong.items():
+        np.save(tmp_path / f"{name}.npy", x)
+        with pytest.raises(DataError, match=f"{name}.npy: "):
+            load(tmp_path / f"{name}.npy")
+
+
+@pytest.mark.parametrize("y", [np.array([b"\xff"] * 3), np.zeros((3, 2)), np.zeros(3, complex)])
+def test_wrong_labels_are_explained(tmp_path, y):
+    np.savez(tmp_path / "a.npz", x=images(3, 8, 8), y=y)
+    with pytest.raises(DataError, match=r"labels of .*a\.npz"):
+        open_source(tmp_path / "a.npz")
+
+
+def test_an_archive_without_arrays_is_explained(tmp_path):
+    np.savez(tmp_path / "a.npz")
+    with pytest.raises(DataError, match="found: none"):
+        open_source(tmp_path / "a.npz")

@@ -4,6 +4,7 @@ import copy
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -154,3 +155,46 @@ raise SystemExit(grown // (1024 if __import__("sys").platform == "linux" else 2*
 """
     grown_mib = subprocess.run([sys.executable, "-c", script], check=False, timeout=120).returncode
     assert grown_mib < 16
+
+
+def test_files_alike_but_for_their_content_are_not_mixed_up(tmp_path, noise, little_memory):
+    for seed, name in enumerate(("one", "two")):
+        (tmp_path / name).mkdir()
+        for number in range(12):
+            noise(100 * seed + number).save(tmp_path / name / f"{number}.bmp")
+            os.utime(tmp_path / name / f"{number}.bmp", ns=(0, 0))
+    assert open_source(tmp_path / "one").fingerprint() == open_source(tmp_path / "two").fingerprint()
+    rows = np.arange(12)
+    first, second = load(tmp_path / "one")[0].x[rows], load(tmp_path / "two")[0].x[rows]
+    assert (first != second).any()
+    for number in range(12):
+        (tmp_path / "one" / f"{number}.bmp").write_bytes((tmp_path / "two" / f"{number}.bmp").read_bytes())
+        os.utime(tmp_path / "one" / f"{number}.bmp", ns=(0, 0))
+    np.testing.assert_array_equal(load(tmp_path / "one")[0].x[rows], second)
+
+
+def test_two_processes_may_decode_the_same_data(photos, little_memory):
+    seen: list[int] = []
+
+    def overtake(done, n):
+        if not seen:
+            seen.append(done)
+            faster = (cache_folder() / "rows").glob("*.tmp").__next__()
+            faster.rename(faster.with_name("slower.tmp"))  # as if of another process
+            load(photos)
+            faster.with_name("slower.tmp").rename(faster)
+
+    dataset = open_source(photos).load(FORM, progress=overtake)
+    assert len(dataset) == 12
+    assert len(list((cache_folder() / "rows").iterdir())) == 1
+
+
+def test_what_killed_processes_left_is_swept_away(photos, little_memory):
+    rows = cache_folder() / "rows"
+    for name, age in (("old.1.tmp", 2 * 86400), ("new.2.tmp", 60)):
+        (rows / name).mkdir(parents=True)
+        for path in (rows / name / "x", rows / name):
+            path.touch()
+            os.utime(path, (time.time() - age,) * 2)
+    load(photos)
+    assert {path.name for path in rows.glob("*.tmp")} == {"new.2.tmp"}

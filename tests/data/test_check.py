@@ -3,7 +3,9 @@ from __future__ import annotations
 import json
 import shutil
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from latentia.data import check_folder
 from latentia.errors import DataError, FileError
@@ -54,3 +56,10 @@ def test_no_folder_and_no_pictures(tmp_path):
         check_folder(tmp_path / "gone")
     with pytest.raises(DataError, match="no pictures"):
         check_folder(tmp_path)
+
+
+def test_pictures_that_training_would_refuse_are_not_usable(photos):
+    Image.fromarray(np.full((8, 8), np.nan, np.float32)).save(photos / "cat" / "nan.tif")
+    report = check_folder(photos)
+    assert (report.n_files, report.n_usable) == (13, 12)
+    assert [problem.file_name for problem in report.problems] == ["cat/nan.tif"]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -58,6 +59,10 @@ def test_missing_empty_and_wrong_places(tmp_path, photos):
         open_source(tmp_path / "nowhere")
     with pytest.raises(FileError, match="no file or folder"):
         open_source("./nowhere")
+    with pytest.raises(OptionError, match="empty name"):
+        open_source("")
+    with pytest.raises(FileError, match="no file or folder"):
+        open_source("~nobody-of-this-name/photos")
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(DataError, match="it is empty"):
@@ -209,3 +214,55 @@ def test_fingerprint_follows_the_files(photos, noise):
     assert changed != before
     (photos / "cat" / "00.png").rename(photos / "cat" / "0.png")
     assert open_source(photos).fingerprint() not in (before, changed)
+
+
+def test_a_folder_that_is_linked_twice_is_reported(photos, tmp_path, noise):
+    (photos / "bird").symlink_to(photos / "cat")
+    dataset = open_source(photos).load(FORM)
+    assert len(dataset) == 12
+    assert kinds(dataset) == {"cat": "repeated"}
+
+
+def test_pipes_and_devices_are_not_opened(photos):
+    os.mkfifo(photos / "cat" / "pipe.png")
+    (photos / "cat" / "zero.png").symlink_to("/dev/zero")
+    with (photos / "cat" / "huge.png").open("wb") as stream:
+        stream.truncate(2**31)
+    source = open_source(photos)
+    assert source.survey().n == 15
+    problems = source.load(FORM, skip_bad=True).problems
+    said = {problem.file_name: problem.message for problem in problems}
+    assert "pipe" in said["cat/pipe.png"]
+    assert "device" in said["cat/zero.png"]
+    assert "bytes" in said["cat/huge.png"]
+
+
+def test_names_that_are_no_text_are_read(photos, noise):
+    name = os.fsdecode(b"caf\xe9.png")
+    noise(40).save(photos / "cat" / name)
+    source = open_source(photos)
+    assert f"cat/{name}" in source.load(FORM).file_names
+    assert source.fingerprint() == open_source(photos).fingerprint()
+
+
+def test_damaged_further_frames_do_not_spoil_the_first(photos, noise):
+    frames = [noise(seed) for seed in range(50, 54)]
+    for name, options in (("a.gif", {}), ("b.tif", {}), ("c.webp", {"lossless": True})):
+        frames[0].save(photos / "cat" / name, save_all=True, append_images=frames[1:], **options)
+        whole = (photos / "cat" / name).read_bytes()
+        for length in range(len(whole) // 3, len(whole), 97):
+            (photos / "cat" / name).write_bytes(whole[:length])
+            assert len(open_source(photos).load(FORM)) in (12, 13)
+        (photos / "cat" / name).unlink()
+
+
+def test_metadata_of_many_files_is_fast(tmp_path):
+    many = 20_000
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    for number in range(many):
+        (tmp_path / "ab"[number % 2] / f"{number}.png").touch()
+    (tmp_path / "a" / "metadata.csv").write_text("file_name,label\n0.png,x\n")
+    start = time.process_time()
+    open_source(tmp_path)
+    assert time.process_time() - start < 5

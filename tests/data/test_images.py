@@ -6,9 +6,11 @@ import zlib
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from latentia.data import grid, read_picture, write_picture
 from latentia.data.images import read_header
+from latentia.data.pixels import plain
 from latentia.errors import DataError, FileError
 
 
@@ -84,7 +86,7 @@ def test_failed_writing_leaves_the_old_file(tmp_path):
     place = tmp_path / "a.png"
     place.mkdir()  # cannot be replaced by a file
     (place / "kept").touch()
-    with pytest.raises(FileError, match="Cannot write"):
+    with pytest.raises(FileError, match="is a folder"):
         write_picture(place, np.zeros((4, 4), np.uint8))
     assert [p.name for p in tmp_path.rglob("*")] == ["a.png", "kept"]
 
@@ -96,3 +98,20 @@ def test_grid_places_pictures_in_reading_order():
     assert [sheet[1, 1, 0], sheet[1, 5, 0], sheet[4, 1, 0], sheet[7, 1, 0], sheet[7, 5, 0]] == [0, 1, 2, 4, 255]
     with pytest.raises(DataError):
         grid(pictures[:0])
+
+
+@pytest.mark.parametrize("turn", [1, 3, 6, 8])
+@pytest.mark.parametrize("ending", ["jpg", "png", "tif", "webp"])
+def test_header_and_pixels_agree_about_the_size(tmp_path, noise, ending, turn):
+    picture = noise(1, 20, 30)
+    exif = picture.getexif()
+    exif[0x0112] = turn
+    picture.save(tmp_path / f"a.{ending}", exif=exif)
+    header = read_header(tmp_path / f"a.{ending}")
+    assert (header.width, header.height) == plain(read_picture(tmp_path / f"a.{ending}"), 3).size
+    assert (header.height < header.width) == (turn in (1, 3))
+
+
+def test_a_mode_without_a_way_to_rgb_is_explained():
+    with pytest.raises(DataError, match="mode La"):
+        plain(Image.new("La", (8, 8)), 1)

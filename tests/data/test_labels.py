@@ -61,6 +61,7 @@ def test_labels_need_file_names(tmp_path):
     [
         ("", "file_name"),
         ("name,label\na,b\n", "found: name, label"),
+        ("file_name;label\na.png;b\n", "separated by commas"),
         ("file_name,label,label\n", "different names"),
         ("file_name,label\na.png\n", "Line 2"),
         ("file_name,label\n,cat\n", "Line 2"),
@@ -107,3 +108,26 @@ def test_manifest(photos):
     manifest.write_text("file_name\n")
     with pytest.raises(DataError, match="names no files"):
         open_source(manifest)
+
+
+def test_a_row_that_is_repeated_is_reported(photos):
+    (photos / "list.csv").write_text("file_name,word\ncat/00.png,a\n./cat/00.png,\ncat/01.png,b\n")
+    dataset = open_source(photos / "list.csv").load(FORM)
+    assert dataset.file_names == ("cat/00.png", "cat/01.png")
+    assert [(problem.file_name, problem.kind) for problem in dataset.problems] == [("cat/00.png", "repeated")]
+
+
+def test_a_manifest_may_name_files_elsewhere(photos, tmp_path):
+    (tmp_path / "lists").mkdir()
+    manifest = tmp_path / "lists" / "list.csv"
+    manifest.write_text(f"file_name\n../photos/cat/00.png\n{photos}/dog/11.png\n")
+    assert len(open_source(manifest).load(FORM)) == 2
+
+
+def test_the_order_of_classes_does_not_depend_on_hashes():
+    assert encode_labels(["01", "1", "001"])[1] == ("001", "01", "1")
+    assert encode_labels(["9" * 5000, "8"])[1] == ("8", "9" * 5000)
+
+
+def test_endless_numbers_are_classes_too():
+    assert encode_labels([float("inf"), 2.5, True])[1] == ("1", "2.5", "inf")

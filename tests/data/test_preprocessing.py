@@ -208,3 +208,24 @@ def test_wrong_vectors_are_explained():
         prep.apply(np.array([[0.0, 0.0], [np.inf, 0.0]]))
     with pytest.raises(DataError, match="shape"):
         VectorPreprocessing.fit(np.zeros((0, 2)))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"mean": [0.0], "scale": [0.0]},
+        {"mean": [0.0], "scale": [float("nan")]},
+        {"mean": [float("inf")], "scale": [1.0]},
+        {"mean": [0.0, 1.0], "scale": [1.0]},
+    ],
+)
+def test_vectors_are_never_divided_by_nothing(wrong):
+    with pytest.raises(ValidationError):
+        VectorPreprocessing(**wrong)
+
+
+def test_vectors_too_large_for_the_model_are_refused():
+    with pytest.raises(DataError, match="too large"):
+        VectorPreprocessing.fit(np.array([[1e300], [-1e300]]))
+    with pytest.raises(DataError, match="too large"):
+        VectorPreprocessing(mean=(0.0,), scale=(1.0,)).apply(np.array([[1e200]]))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from latentia.cli.console import count, explain, reading
+from latentia.cli.console import count, explain, printable, reading
 from latentia.cli.options import Mirror
 from latentia.cli.outcome import Outcome
 
@@ -52,7 +52,7 @@ def check(
     ]
     for head, classes in report.classes.items():
         shown = ", ".join(f"{name or '(unknown)'} {number}" for name, number in list(classes.items())[:SHOWN])
-        lines.append(f"  {head:<7} {shown}{' ...' if len(classes) > SHOWN else ''}")
+        lines.append(printable(f"  {head:<7} {shown}{' ...' if len(classes) > SHOWN else ''}"))
     if report.problems:
         lines.append(f"{count(len(report.problems), 'problem')}:")
         lines += [f"  {explain(problem)}" for problem in report.problems[:SHOWN]]

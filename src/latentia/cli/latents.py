@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,13 +31,14 @@ def embed(
 ) -> Outcome:
     """Write posterior means and standard deviations, with file names and labels."""
     from latentia.data import open_source
+    from latentia.files import make_folder, replacing, require_no_folder
     from latentia.runs import read_model
 
+    require_no_folder(output)
     trained = read_model(run)
     source = open_source(data, labels=labels, mirror=mirror)
     import numpy as np
 
-    from latentia.files import make_folder, replacing
     from latentia.tasks import encode
 
     parts: list[dict[str, NDArray[Any]]] = []
@@ -50,11 +52,21 @@ def embed(
         parts.append(part)
     arrays = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     make_folder(output.parent)
-    with replacing(output) as temporary, temporary.open("wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)
+    with replacing(output) as temporary:
+        _write_arrays(temporary, arrays)
     n = len(arrays["mean"])
     text = f"Wrote the latents of {count(n, 'example')} to {output}: arrays {', '.join(arrays)}."
     return Outcome(text, {"output": str(output), "n_examples": n, "arrays": list(arrays)})
+
+
+def _write_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+    """Writes a `.npz` file; `numpy.savez` knows no arrays named as its own arguments, such as 'file'."""
+    from numpy.lib.format import write_array
+
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                write_array(file, array, allow_pickle=False)
 
 
 def _columns(dataset: Dataset) -> dict[str, NDArray[Any]]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
 import traceback
+import warnings
+from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
 
 import latentia
 from latentia.cli import about, data, latents, measure, pictures, train
+from latentia.cli.console import complain, printable, silence
 from latentia.cli.outcome import Outcome, verb
-from latentia.errors import EXIT_FAULT, EXIT_OK, EXIT_USER, FileError, LatentiaError
+from latentia.errors import EXIT_FAULT, EXIT_INTERRUPTED, EXIT_OK, EXIT_USER, FileError, LatentiaError
 
 # Typer keeps the class of all errors of usage under a private name; this is the public way to it.
 USAGE_ERROR = cast(type[Exception], typer.BadParameter.__mro__[1])
@@ -61,13 +65,22 @@ def run(arguments: list[str] | None = None) -> int:
     Returns:
         The exit code: 0 done, 2 the user's input, 1 our fault, 130 interrupted.
     """
+    _open_missing_streams()
     given = sys.argv[1:] if arguments is None else arguments
     options = given[: given.index("--")] if "--" in given else given
     as_json, debug = "--json" in options, "--debug" in options
+    with warnings.catch_warnings():
+        if not debug:  # what libraries tell programmers is nothing to a person at the command line
+            warnings.simplefilter("ignore")
+        return _run(given, as_json, debug)
+
+
+def _run(given: list[str], as_json: bool, debug: bool) -> int:
+    """Runs the command line, and makes sentences and exit codes of errors."""
     try:
         result: Any = app(args=given, prog_name="latentia", standalone_mode=False)
         if isinstance(result, Outcome):
-            _print(json.dumps({"ok": True, **result.facts}, ensure_ascii=False) if as_json else result.text)
+            _print(_json({"ok": True, **result.facts}) if as_json else printable(result.text, keep="\n"))
         return result if isinstance(result, int) else EXIT_OK
     except typer.Exit as error:
         return error.exit_code
@@ -75,11 +88,16 @@ def run(arguments: list[str] | None = None) -> int:
         return _fail(_usage(error), "usage", EXIT_USER, as_json, debug)
     except LatentiaError as error:
         return _fail(str(error), error.kind, error.exit_code, as_json, debug)
+    except (BrokenPipeError, SystemExit):  # whoever read the help, such as `head`, has seen enough
+        silence(sys.stdout)
+        return EXIT_OK
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         return _fail(f"{where}{error.strerror or error}.", "file", EXIT_USER, as_json, debug)
     except MemoryError:
         return _fail("There is not enough memory for this.", "memory", EXIT_USER, as_json, debug)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("Interrupted.", "interrupted", EXIT_INTERRUPTED, as_json, debug)
     except Exception as error:  # noqa: BLE001 - the last resort: a person must not see a traceback
         reason = str(error).splitlines()[0][:200] if str(error) else ""
         sentence = (
@@ -89,35 +107,44 @@ def run(arguments: list[str] | None = None) -> int:
         return _fail(sentence, "internal", EXIT_FAULT, as_json, debug)
 
 
+def _open_missing_streams() -> None:
+    """Puts something in the place of a stdout or stderr that was closed, before another file takes its number."""
+    streams: Any = sys
+    for name in ("stdout", "stderr"):
+        if getattr(streams, name) is None:
+            setattr(streams, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - until the end
+
+
+def _json(content: dict[str, Any]) -> str:
+    """Returns JSON that every parser reads and every terminal shows: ASCII, and no NaN."""
+    return json.dumps(content, allow_nan=False)
+
+
 def _print(text: str) -> None:
     try:
-        sys.stdout.write(text + "\n")
+        sys.stdout.write(text.encode(sys.stdout.encoding, "backslashreplace").decode(sys.stdout.encoding) + "\n")
         sys.stdout.flush()
     except BrokenPipeError:
-        _silence()  # whoever read our output, such as `head`, has seen enough
+        silence(sys.stdout)  # whoever read our output, such as `head`, has seen enough
     except OSError as error:
-        _silence()
+        silence(sys.stdout)
         raise FileError(f"The result cannot be written to stdout: {error.strerror or error}.") from error
-
-
-def _silence() -> None:
-    """Sends what is still buffered for stdout nowhere, so that it does not fail again at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _usage(error: Any) -> str:
     """Says what is wrong with the options, and where to look."""
     context: Any = error.ctx
     where = context.command_path if context is not None else "latentia"
-    message: str = error.format_message()
+    message = " ".join(error.format_message().split())
     return f"{message}{'' if message.endswith(('.', '?')) else '.'} See: {where} --help"
 
 
 def _fail(message: str, kind: str, exit_code: int, as_json: bool, debug: bool) -> int:
     if debug:
-        traceback.print_exc()
+        complain(traceback.format_exc().rstrip())
     label = "\033[1;31mError:\033[0m" if sys.stderr.isatty() and "NO_COLOR" not in os.environ else "Error:"
-    sys.stderr.write(f"{label} {message}\n")
+    complain(f"{label} {printable(message)}")
     if as_json:
-        _print(json.dumps({"ok": False, "error": {"message": message, "kind": kind}}, ensure_ascii=False))
+        with contextlib.suppress(FileError):  # what is wrong was said on stderr
+            _print(_json({"ok": False, "error": {"message": message, "kind": kind}}))
     return exit_code

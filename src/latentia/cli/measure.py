@@ -45,10 +45,11 @@ def evaluate(
     from latentia.files import make_folder, write_json
     from latentia.report import write_report
 
-    metrics = evaluation.evaluate(trained, dataset, rows=rows, seed=seed, is_samples=is_samples)
     folder = RunFolder(make_folder(output))
+    metrics = evaluation.evaluate(trained, dataset, rows=rows, seed=seed, is_samples=is_samples)
     write_json(folder.metrics, metrics.as_dict())
-    write_report(folder.report, trained, dataset, metrics, read_history(RunFolder(run)), rows=rows, media=not no_media)
+    history = read_history(RunFolder(run))
+    write_report(folder.report, trained, dataset, metrics, history, rows=rows, media=not no_media, which=which)
     text = f"{describe(metrics)}\nLook at {folder.report}"
     facts = {"metrics": metrics.as_dict(), "examples": which, "report": str(folder.report)}
     return Outcome(text, facts)

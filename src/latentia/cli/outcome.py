@@ -12,6 +12,8 @@ import typer
 
 from latentia.errors import EXIT_INTERRUPTED, LatentiaError
 
+# A second Ctrl-C while a model is trained ends Lightning's loop by an exit of its own.
+STOPPED = (KeyboardInterrupt, SystemExit)
 Json = Annotated[bool, typer.Option("--json", help="Print one machine-readable object on stdout.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
@@ -44,7 +46,7 @@ def verb(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
         del options["as_json"], options["debug"]
         try:
             return function(**options)
-        except KeyboardInterrupt as error:  # before Typer makes a silent exit of it
+        except STOPPED as error:  # before Typer makes a silent exit of it
             raise InterruptionError("Interrupted.") from error
 
     common = {"as_json": Json, "debug": Debug}

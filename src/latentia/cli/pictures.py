@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import latentia
-from latentia.cli.console import count, same_file
+from latentia.cli.console import count
 from latentia.cli.options import OutputFolder, RunArgument, Seed
 from latentia.cli.outcome import Outcome
-from latentia.errors import OptionError
+from latentia.errors import DataError, OptionError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from latentia.data import Dataset
+    from latentia.data import Dataset, ImagePreprocessing
+    from latentia.data.preprocessing import Pixels, Seen
     from latentia.runs import TrainedModel
 
 STEPS = 9
@@ -49,15 +50,11 @@ def reconstruct(run: RunArgument, inputs: Inputs, output: OutputFolder) -> Outco
 
     from latentia import tasks
 
-    names = _names(inputs)
-    for path, name in zip(inputs, names, strict=True):
-        if same_file(path, output / f"{name}.png"):
-            raise OptionError(f"The reconstruction would replace {path} itself; choose another folder with -o.")
     pair = tasks.reconstruct(trained, read_inputs(trained, inputs))
     original, mean = tasks.present(trained, pair.original), tasks.present(trained, pair.mean)
     beside: NDArray[np.uint8] = np.stack([original, mean], 1).reshape(-1, *mean.shape[1:])
     columns = 2 * math.ceil(math.sqrt(len(inputs) / 2))
-    files = _write(output, "reconstruct", zip(names, mean, strict=True), beside, columns)
+    files = _write(output, "reconstruct", zip(_names(inputs), mean, strict=True), beside, columns, inputs)
     return _outcome(count(len(inputs), "reconstruction"), output, files)
 
 
@@ -73,7 +70,7 @@ def interpolate(
 
     frames = tasks.present(trained, tasks.interpolate(trained, read_inputs(trained, [first, last]), steps=STEPS))
     names = [f"frame-{index:02}" for index in range(STEPS)]
-    files = _write(output, "interpolate", zip(names, frames, strict=True), frames, STEPS)
+    files = _write(output, "interpolate", zip(names, frames, strict=True), frames, STEPS, (first, last))
     return _outcome(count(STEPS, "frame"), output, files)
 
 
@@ -100,7 +97,7 @@ def traverse(
     latents: list[int] = result.latents.tolist()
     rows = [grid(frames[row * STEPS : (row + 1) * STEPS], STEPS) for row in range(len(latents))]
     named = zip((f"latent-{latent:03}" for latent in latents), rows, strict=True)
-    files = _write(output, "traverse", named, frames, STEPS)
+    files = _write(output, "traverse", named, frames, STEPS, () if start is None else (start,))
     ranking = [
         {"latent": latent, "score": float(score), "unit": result.unit}
         for latent, score in zip(latents, result.scores, strict=True)
@@ -117,16 +114,26 @@ def read_inputs(trained: TrainedModel, paths: Sequence[Path]) -> Dataset:
     """
     import numpy as np
 
-    from latentia.data import Dataset, ImagePreprocessing, read_picture
+    from latentia.data import Dataset, ImagePreprocessing
 
     form = trained.preprocessing
     if not isinstance(form, ImagePreprocessing):
         raise OptionError("The model takes vectors, not pictures.")
-    rows, seen = zip(*(form.apply(read_picture(path)) for path in paths), strict=True)
+    rows, seen = zip(*(_read_input(form, path) for path in paths), strict=True)
     whole = np.ones((form.height, form.width), np.bool_)
     observed = np.stack([whole if part is None else part for part in seen])
     names = tuple(str(path) for path in paths)
     return Dataset(np.stack(rows), None if observed.all() else observed, file_names=names)
+
+
+def _read_input(form: ImagePreprocessing, path: Path) -> tuple[Pixels, Seen | None]:
+    from latentia.data import read_picture
+
+    picture = read_picture(path)
+    try:
+        return form.apply(picture)
+    except DataError as error:
+        raise DataError(f"{path} cannot be used: {error}") from error
 
 
 def _read(run: Path) -> TrainedModel:
@@ -140,13 +147,15 @@ def _read(run: Path) -> TrainedModel:
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    """Names the results after the inputs; a name that is taken gets a number."""
+    """Names the results after the inputs; a name that is taken, be it in capitals, gets a number."""
     names: list[str] = []
+    taken = {GRID}
     for path in paths:
         name, number = path.stem, 2
-        while name in names or name == GRID:
+        while name.casefold() in taken:
             name, number = f"{path.stem}-{number}", number + 1
         names.append(name)
+        taken.add(name.casefold())
     return names
 
 
@@ -156,18 +165,20 @@ def _write(
     pictures: Iterable[tuple[str, NDArray[Any]]],
     sheet: NDArray[Any],
     columns: int | None = None,
+    inputs: Sequence[Path] = (),
 ) -> list[Path]:
     """Writes single pictures and a grid of them all, each with the tag that tells that it is synthetic."""
     from latentia.data import grid, write_picture
     from latentia.files import make_folder
 
+    targets = {output / f"{name}.png": pixels for name, pixels in (*pictures, (GRID, grid(sheet, columns)))}
+    for path in targets:
+        if path.exists() and any(path.samefile(own) for own in inputs):
+            raise OptionError(f"{path} is an input, and the results would replace it; choose another folder with -o.")
     make_folder(output)
-    written: list[Path] = []
-    for name, pixels in (*pictures, (GRID, grid(sheet, columns))):
-        path = output / f"{name}.png"
+    for path, pixels in targets.items():
         write_picture(path, pixels, synthetic=f"latentia {latentia.__version__} {task}")
-        written.append(path)
-    return written
+    return list(targets)
 
 
 def _outcome(what: str, output: Path, files: list[Path], **facts: Any) -> Outcome:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +13,7 @@ import typer
 from latentia.cli.console import count, explain, reading, say
 from latentia.cli.measure import describe
 from latentia.cli.options import DataArgument, LabelsFile, Mirror, NoMedia, SkipBad
-from latentia.cli.outcome import InterruptionError, Outcome
+from latentia.cli.outcome import STOPPED, InterruptionError, Outcome
 from latentia.errors import DataError, OptionError, RunError
 
 if TYPE_CHECKING:
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from latentia.training.fit import Ending, Fit, Training
 
 RunOutput = Annotated[Path, typer.Option("--output", "-o", metavar="RUN", help="The run folder to write.")]
-LOCK = ".lock"
 
 
 def train(
@@ -50,39 +51,64 @@ def train(
         _refuse_settings({"--preset": preset, "--config": config, "--set": assignments, "--seed": seed})
         chosen = None
     else:
-        _require_new(output)
+        _require_new(run)
         chosen = _settings(config, assignments or [], limits, seed)
     from latentia.data import open_source
 
     source = open_source(data, labels=labels, mirror=mirror)
+    again = _command(
+        data, run, {"--labels": labels, "--mirror": mirror, "--skip-bad": skip_bad, "--no-media": no_media}
+    )
+    job = Job(run, source, skip_bad, not no_media, again)
     try:
         if chosen is None:
-            return _resume(run, source, limits, skip_bad=skip_bad, media=not no_media)
-        return _start(run, source, preset, chosen, skip_bad=skip_bad, media=not no_media)
-    except KeyboardInterrupt as error:
-        raise InterruptionError(_how_to_go_on(run, source)) from error
+            return _resume(job, limits)
+        return _start(job, preset, chosen)
+    except STOPPED as error:
+        raise InterruptionError(_how_to_go_on(job)) from error
 
 
-def _start(
-    run: RunFolder, source: Source, preset: str | None, settings: dict[str, Any], *, skip_bad: bool, media: bool
-) -> Outcome:
+@dataclass(frozen=True)
+class Job:
+    """What one call of the verb works on.
+
+    Attributes:
+        run: where to.
+        source: the data.
+        skip_bad: whether to go on although many files are unreadable.
+        media: whether pictures may be put into the report.
+        again: the command that goes on with it.
+    """
+
+    run: RunFolder
+    source: Source
+    skip_bad: bool
+    media: bool
+    again: str
+
+
+def _start(job: Job, preset: str | None, settings: dict[str, Any]) -> Outcome:
     """Trains from the first step."""
     from latentia.presets import resolve
 
     in_file = settings.pop("preset", None)
-    config, preprocessing = resolve(source, preset or in_file, settings)
-    with run.locked():
-        training = _prepare(source, config, preprocessing, skip_bad=skip_bad)
-        _announce(training, source, run)
-        return _train(run, source, training, resume=False, media=media)
+    if not isinstance(in_file, str | None):
+        raise OptionError(f"The setting 'preset' must be the name of a preset, not {in_file!r}.")
+    config, preprocessing = resolve(job.source, preset or in_file, settings)
+    with job.run.locked():
+        _require_new(job.run)  # another training may have come and gone since
+        training = _prepare(job, config, preprocessing)
+        _announce(training, job)
+        return _train(job, training, resume=False)
 
 
-def _resume(run: RunFolder, source: Source, limits: dict[str, Any], *, skip_bad: bool, media: bool) -> Outcome:
+def _resume(job: Job, limits: dict[str, Any]) -> Outcome:
     """Goes on where a training was stopped; with wider limits also where it had ended."""
     from latentia.runs import read_parts, write_config
     from latentia.training.fit import ending_of
 
-    recorded, preprocessing, record, _, _ = read_parts(run)
+    run, source = job.run, job.source
+    recorded, preprocessing, record, label_names, _ = read_parts(run)
     if source.fingerprint() != record.fingerprint:
         raise DataError(
             f"{source.name} is not what the training in {run.path} began with ({record.name}), or has changed since; "
@@ -93,40 +119,56 @@ def _resume(run: RunFolder, source: Source, limits: dict[str, Any], *, skip_bad:
         state = _last_state(run)
         steps = record.n_train // max(1, min(config.training.batch_size, record.n_train))
         over = None if state is None else ending_of(config.training, steps, state)
-        if over is not None and all(path.exists() for path in (run.weights, run.metrics, run.card, run.report)):
+        if over is not None and _is_complete(run):
             text = f"The training in {run.path} has finished already; to go on longer, give more --epochs."
             return Outcome(f"{text}\nLook at {run.report}", {"run": str(run.path), "ending": over})
-        training = _prepare(source, config, preprocessing, skip_bad=skip_bad)
+        training = _prepare(job, config, preprocessing)
+        if dict(training.trained.label_names) != label_names:
+            raise DataError(
+                f"The labels are not those that the training in {run.path} began with; give the same labels "
+                "(--labels, metadata.csv), or start a new run with another -o."
+            )
         if config != recorded:
-            # They describe the model as it was; a new one is written when it is done.
-            for stale in (run.metrics, run.card, run.report):
-                stale.unlink(missing_ok=True)
             write_config(run, training.trained)
         if over is None:
-            _announce(training, source, run, 0 if state is None else int(state["step"]))
-        return _train(run, source, training, resume=state is not None, media=media)
+            _announce(training, job, 0 if state is None else int(state["step"]))
+        return _train(job, training, resume=state is not None)
 
 
-def _prepare(source: Source, config: Config, preprocessing: Preprocessing, *, skip_bad: bool) -> Training:
+def _is_complete(run: RunFolder) -> bool:
+    """Tells whether figures, card and report are there and not older than the weights that they describe."""
+    try:
+        written = run.weights.stat().st_mtime_ns
+        return all(path.stat().st_mtime_ns >= written for path in (run.metrics, run.card, run.report))
+    except FileNotFoundError:
+        return False
+
+
+def _prepare(job: Job, config: Config, preprocessing: Preprocessing) -> Training:
     from latentia.training.fit import prepare_training
 
+    source = job.source
     with reading(source.name) as progress:
-        dataset = source.load(preprocessing, skip_bad=skip_bad, progress=progress)
+        dataset = source.load(preprocessing, skip_bad=job.skip_bad, progress=progress)
     return prepare_training(dataset, preprocessing, config, name=source.name, fingerprint=source.fingerprint())
 
 
-def _train(run: RunFolder, source: Source, training: Training, *, resume: bool, media: bool) -> Outcome:
+def _train(job: Job, training: Training, *, resume: bool) -> Outcome:
     """Trains, evaluates on what was held out, and writes the report."""
     from latentia.report import write_outputs
     from latentia.training.fit import fit
     from latentia.training.progress import TrainingProgress
 
+    run = job.run
     result = fit(training, run, resume=resume, callbacks=[TrainingProgress()])
     if result.ending == "interrupted":
-        raise InterruptionError(_how_to_go_on(run, source))
+        raise InterruptionError(_how_to_go_on(job))
     rows = training.validation if len(training.validation) else None
-    say(f"Evaluating on {'the held-out examples' if rows is not None else 'the training data'}, writing the report.")
-    metrics = write_outputs(run, result.trained, training.dataset, result.history, rows=rows, media=media)
+    which = "the training data" if rows is None else f"the part of {job.source.name} that was held out from training"
+    say(f"Evaluating on {which}, writing the report.")
+    metrics = write_outputs(
+        run, result.trained, training.dataset, result.history, rows=rows, media=job.media, which=which
+    )
     facts = {
         "run": str(run.path),
         "ending": result.ending,
@@ -137,14 +179,14 @@ def _train(run: RunFolder, source: Source, training: Training, *, resume: bool, 
     return Outcome(f"{_ended(result)} {describe(metrics)}\n{_where_to_look(run, training)}", facts)
 
 
-def _announce(training: Training, source: Source, run: RunFolder, done: int = 0) -> None:
+def _announce(training: Training, job: Job, done: int = 0) -> None:
     """Says what will be done, how long it will take and how much memory."""
     from latentia.training.progress import duration
 
     config, dataset = training.config, training.dataset
     noun = "picture" if training.trained.preprocessing.kind == "image" else "example"
     say(
-        f"{source.name}: {count(len(dataset), noun)}, {len(training.train)} to train on and "
+        f"{job.source.name}: {count(len(dataset), noun)}, {len(training.train)} to train on and "
         f"{len(training.validation)} held out. {training.trained.preprocessing.describe()}"
     )
     _tell_problems(dataset)
@@ -162,7 +204,7 @@ def _announce(training: Training, source: Source, run: RunFolder, done: int = 0)
     say(
         f"Training: {ahead}at most {count(config.training.epochs, 'epoch')} of "
         f"{count(training.steps_per_epoch, 'step')}, about {duration(seconds)} and "
-        f"{needs.memory_bytes / 2**20:.0f} MB of memory. Writes to {run.path}; Ctrl-C stops it, --resume goes on."
+        f"{needs.memory_bytes / 2**20:.0f} MB of memory. Writes to {job.run.path}; Ctrl-C stops it, --resume goes on."
     )
 
 
@@ -185,10 +227,10 @@ def _settings(config: Path | None, assignments: list[str], limits: dict[str, Any
     return merge_settings(settings, {"training": chosen}) if chosen else settings
 
 
-def _require_new(output: Path) -> None:
+def _require_new(run: RunFolder) -> None:
     """Refuses to write over what is there."""
-    if output.is_dir() and any(path.name != LOCK for path in output.iterdir()):
-        raise RunError(f"{output} exists and is not empty; go on with --resume, or choose another folder with -o.")
+    if not run.is_new():
+        raise RunError(f"{run.path} exists and is not empty; go on with --resume, or choose another folder with -o.")
 
 
 def _refuse_settings(given: dict[str, Any]) -> None:
@@ -214,13 +256,19 @@ def _widened(config: Config, limits: dict[str, Any]) -> Config:
 
 def _last_state(run: RunFolder) -> dict[str, Any] | None:
     """Reads the last checkpoint; None where the training was killed before the first one."""
+    from pydantic import TypeAdapter, ValidationError
+
     from latentia.training.checkpoint import load_checkpoint
 
     if not run.last_checkpoint.exists() and not run.weights.exists():
         return None
     state = load_checkpoint(run.last_checkpoint)
-    if not {"step", "seconds", "history"} <= set(state):
-        raise RunError(f"{run.last_checkpoint} is not the checkpoint of a training; restore it from a copy.")
+    try:
+        TypeAdapter(tuple[int, float, list[dict[str, float]]]).validate_python(
+            (state["step"], state["seconds"], state["history"])
+        )
+    except (KeyError, ValidationError) as error:
+        raise RunError(f"{run.last_checkpoint} is not the checkpoint of a training; restore it from a copy.") from error
     return state
 
 
@@ -240,8 +288,18 @@ def _where_to_look(run: RunFolder, training: Training) -> str:
     return f"Look at {run.report}, and make new pictures with: latentia generate {folder} -o {folder}/samples"
 
 
-def _how_to_go_on(run: RunFolder, source: Source) -> str:
-    if not run.config.exists():
+def _command(data: str, run: RunFolder, options: Mapping[str, Path | bool | None]) -> str:
+    """Returns the command that goes on with a training, with the options that it needs again."""
+    words = ["latentia", "train", data, "-o", str(run.path), "--resume"]
+    for name, value in options.items():
+        if isinstance(value, Path):
+            words += [name, str(value)]
+        elif value:
+            words.append(name)
+    return shlex.join(words)
+
+
+def _how_to_go_on(job: Job) -> str:
+    if not job.run.config.exists():
         return "Interrupted before the training began; nothing was written."
-    data, folder = shlex.quote(source.name), shlex.quote(str(run.path))
-    return f"Interrupted; what was learned is kept. Go on with: latentia train {data} -o {folder} --resume"
+    return f"Interrupted; what was learned is kept. Go on with: {job.again}"

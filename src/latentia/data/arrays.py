@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -13,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentia.data.cache import IN_MEMORY_BYTES, Chunk, store_rows, stored_rows
-from latentia.data.dataset import Dataset, Indices
+from latentia.data.cache import IN_MEMORY_BYTES, Chunk, keep_rows
+from latentia.data.dataset import Dataset, Indices, Store
 from latentia.data.files import row_key
 from latentia.data.labels import encode_labels
 from latentia.data.preprocessing import ImagePreprocessing, Preprocessing, VectorPreprocessing
@@ -72,7 +73,8 @@ class ArraySource:
         x = self._first.x
         modes = {str(x.dtype): len(x)}
         if self.kind == "vector":
-            return Survey(n=len(x), modes=modes, vectors=VectorPreprocessing.fit(x))
+            with _naming(self.name):
+                return Survey(n=len(x), modes=modes, vectors=VectorPreprocessing.fit(x))
         size = (x.shape[1], x.shape[2])
         height, width = suggest_size([size])
         colour = x.ndim == 4 and x.shape[3] > 1 and not _grey(x[:: max(1, len(x) // 64)])
@@ -93,18 +95,25 @@ class ArraySource:
         """Preprocesses the arrays; see `Source.load`."""
         split = choose_split(self, split)
         arrays = self._first if split == self.splits[0] else self.read(split)
-        labels = {} if arrays.y is None else {HEAD: arrays.y}
-        names = {} if arrays.y is None else {HEAD: arrays.names}
         if preprocessing.kind != self.kind:
             raise OptionError(f"{self.name} holds {self.kind}s, but the model takes {preprocessing.kind}s.")
+        with _naming(self.name):
+            x, observed = self._rows(arrays.x, preprocessing, split, progress)
+        if arrays.y is None:
+            return Dataset(x, observed)
+        return Dataset(x, observed, {HEAD: arrays.y}, {HEAD: arrays.names})
+
+    def _rows(
+        self, x: NDArray[Any], preprocessing: Preprocessing, split: str, progress: Progress | None
+    ) -> tuple[Store, Store | None]:
         if isinstance(preprocessing, VectorPreprocessing):
-            return Dataset(preprocessing.apply(arrays.x), labels=labels, label_names=names)
-        n, shape = len(arrays.x), preprocessing.row_shape
+            return preprocessing.apply(x), None
+        n, shape = len(x), preprocessing.row_shape
         if n * int(np.prod(shape)) <= IN_MEMORY_BYTES:
-            return Dataset(*preprocessing.fit_array(arrays.x), labels, names)
+            return preprocessing.fit_array(x)
         key = row_key(self.fingerprint(), preprocessing, split)
-        rows = stored_rows(key, n, shape) or store_rows(key, n, shape, _chunks(arrays.x, preprocessing, progress))
-        return Dataset(rows.x, rows.observed, labels, names)
+        rows = keep_rows(key, n, shape, _chunks(x, preprocessing, progress))
+        return rows.x, rows.observed
 
 
 def open_arrays(path: Path, name: str | None = None) -> ArraySource:
@@ -131,7 +140,9 @@ def _read(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None]:
             data = next((key for key in KEYS if key in content.files), None)
             others = [key for key in content.files if key not in LABEL_KEYS]
             if data is None and len(others) != 1:
-                raise DataError(f"{path} needs an array named 'x', 'images' or 'data'; found: {', '.join(others)}.")
+                raise DataError(
+                    f"{path} needs an array named 'x', 'images' or 'data'; found: {', '.join(others) or 'none'}."
+                )
             return content[data or others[0]], None if labels is None else content[labels]
     except DataError:
         raise
@@ -156,7 +167,20 @@ def _checked(path: Path, x: NDArray[Any], y: NDArray[Any] | None) -> Arrays:
         return Arrays(x)
     if y.shape != x.shape[:1] or y.dtype.kind not in "biufSU":
         raise DataError(f"The labels of {path} must be numbers or words of shape ({len(x)},), not {y.dtype} {y.shape}.")
-    return Arrays(x, *encode_labels(np.char.decode(y) if y.dtype.kind == "S" else y))
+    try:
+        words = np.char.decode(y, "utf-8") if y.dtype.kind == "S" else y
+    except UnicodeDecodeError as error:
+        raise DataError(f"The labels of {path} are bytes that are not UTF-8: save them as text or numbers.") from error
+    return Arrays(x, *encode_labels(words))
+
+
+@contextlib.contextmanager
+def _naming(data: str) -> Generator[None]:
+    """Puts the name of the data before what is wrong with them."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{data}: {error}") from error
 
 
 def _chunks(x: NDArray[Any], preprocessing: ImagePreprocessing, progress: Progress | None) -> Iterator[Chunk]:

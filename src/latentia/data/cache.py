@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +21,7 @@ from latentia.data.dataset import Indices, Problem, Store
 from latentia.errors import FileError
 
 IN_MEMORY_BYTES = 64 * 2**20
+DAY_SECONDS = 24 * 3600
 FORMAT = 1  # part of the folder's name, so that a later format does not read an earlier one
 
 
@@ -106,41 +109,41 @@ def clear_cache() -> None:
     shutil.rmtree(cache_folder() / "rows", ignore_errors=True)
 
 
-def stored_rows(key: str, n: int, row_shape: tuple[int, ...]) -> Rows | None:
-    """Returns the rows that were kept under a key, or None if there are none that are whole."""
-    if not _in_file(n, row_shape):
-        return None
-    folder = _folder(key)
-    try:
-        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return _from_file(folder, row_shape, index)
-
-
-def store_rows(key: str, n: int, row_shape: tuple[int, ...], chunks: Iterable[Chunk]) -> Rows:
-    """Collects rows in memory, or in a file if `n` of them take more than 64 MiB.
+def keep_rows(key: str, n: int, row_shape: tuple[int, ...], chunks: Iterable[Chunk]) -> Rows:
+    """Collects rows in memory, or in a file if `n` of them take more than 64 MiB; a file is made only once.
 
     Args:
         key: names the data and what was done to them; letters and digits.
         n: number of examples, or more.
         row_shape: shape of one example.
-        chunks: a few examples at a time.
+        chunks: a few examples at a time; not touched where the rows were kept before.
 
     Raises:
         FileError: the file cannot be written, for example because the disk is full.
     """
-    if not _in_file(n, row_shape):
+    if n * int(np.prod(row_shape)) <= IN_MEMORY_BYTES:
         return _in_memory(row_shape, chunks)
     folder = _folder(key)
+    rows = _from_file(folder, row_shape)
+    if rows is None:
+        _store(folder, row_shape, chunks)
+        rows = _from_file(folder, row_shape)
+    if rows is None:
+        raise FileError(f"The preprocessed data in {folder} are incomplete: start again.")
+    return rows
+
+
+def _store(folder: Path, row_shape: tuple[int, ...], chunks: Iterable[Chunk]) -> None:
     temporary = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
     try:
+        _sweep(folder.parent)
         temporary.mkdir(parents=True, exist_ok=True)
         with (temporary / "x").open("wb") as x, (temporary / "observed").open("wb") as observed:
             index = _write(x, observed, chunks)
         (temporary / "index.json").write_text(json.dumps(index), encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
-        temporary.replace(folder)
+        if _from_file(folder, row_shape) is None:  # else another process was faster, and its rows are the same
+            shutil.rmtree(folder, ignore_errors=True)
+            temporary.replace(folder)
     except OSError as error:
         if isinstance(error, FileError):  # from reading the data, not from writing here
             raise
@@ -150,18 +153,19 @@ def store_rows(key: str, n: int, row_shape: tuple[int, ...], chunks: Iterable[Ch
         ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    rows = _from_file(folder, row_shape, index)
-    if rows is None:
-        raise FileError(f"The preprocessed data in {folder} are incomplete: start again.")
-    return rows
+
+
+def _sweep(rows: Path) -> None:
+    """Deletes what killed processes left half done a day ago or earlier."""
+    for left in rows.glob("*.tmp"):
+        with contextlib.suppress(OSError):
+            newest = max(path.stat().st_mtime for path in (left, *left.iterdir()))
+            if newest < time.time() - DAY_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _folder(key: str) -> Path:
     return cache_folder() / "rows" / f"{key}-v{FORMAT}"
-
-
-def _in_file(n: int, row_shape: tuple[int, ...]) -> bool:
-    return n * int(np.prod(row_shape)) > IN_MEMORY_BYTES
 
 
 def _in_memory(row_shape: tuple[int, ...], chunks: Iterable[Chunk]) -> Rows:
@@ -172,14 +176,16 @@ def _in_memory(row_shape: tuple[int, ...], chunks: Iterable[Chunk]) -> Rows:
     return Rows(pixels, seen if len(seen) else None, tuple(index["file_names"]), _problems(index))
 
 
-def _from_file(folder: Path, row_shape: tuple[int, ...], index: dict[str, Any]) -> Rows | None:
+def _from_file(folder: Path, row_shape: tuple[int, ...]) -> Rows | None:
+    """Returns the rows that are kept in a folder, or None if there are none that are whole."""
     try:
+        index: Any = json.loads((folder / "index.json").read_text(encoding="utf-8"))
         x = RowFile(folder / "x", row_shape, "uint8")
         seen = RowFile(folder / "observed", row_shape[:-1], "bool")
         if len(x) != index["n"] or len(seen) not in (0, index["n"]):
             return None
         return Rows(x, seen if len(seen) else None, tuple(index["file_names"]), _problems(index))
-    except (FileError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 

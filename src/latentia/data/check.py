@@ -12,10 +12,10 @@ import numpy as np
 from PIL import Image
 
 from latentia.data.dataset import Problem
-from latentia.data.files import FileSource, ignored_problem, read_files
+from latentia.data.files import FileSource, read_files
 from latentia.data.folder import open_folder
 from latentia.data.manifest import open_manifest
-from latentia.data.pixels import is_grey, upright
+from latentia.data.pixels import is_grey, plain
 from latentia.data.source import Progress, suggest_size
 from latentia.errors import FileError
 
@@ -95,12 +95,14 @@ def check_folder(path: Path | str, progress: Progress | None = None) -> CheckRep
         done += len(readings)
         if progress is not None:
             progress(done, len(source.files))
-    return _report(source, facts, (*problems, *ignored_problem(source.ignored)))
+    return _report(source, facts, (*problems, *source.notes))
 
 
 def _look(picture: Image.Image) -> _Facts:
-    turned = upright(picture)
-    return _Facts(turned.height, turned.width, picture.mode, is_grey(picture), picture.has_transparency_data)
+    """Converts the picture as training does, so that what cannot be converted shows here too."""
+    converted = plain(picture, 3)
+    size = (converted.height, converted.width)
+    return _Facts(*size, picture.mode, is_grey(converted), picture.has_transparency_data)
 
 
 def _report(source: FileSource, facts: list[_Facts], problems: tuple[Problem, ...]) -> CheckReport:

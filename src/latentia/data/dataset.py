@@ -36,7 +36,7 @@ class Problem:
 
     Attributes:
         file_name: the file, relative to the data's root.
-        kind: "unreadable", "empty", "duplicate", "large" ...
+        kind: "unreadable", "empty", "too small", "duplicate", "repeated", "frames" or "ignored".
         message: what is wrong, in words.
         skipped: whether the file was left out because of it.
     """
@@ -85,7 +85,8 @@ class Dataset:
         """
         rows = np.arange(len(self))[indices] if isinstance(indices, slice) else np.asarray(indices, dtype=np.int64)
         if rows.size and (rows.min() < 0 or rows.max() >= len(self)):
-            raise DataError(f"The data set has {len(self)} examples; there is none at {int(rows.max())}.")
+            wrong = int(rows.min() if rows.min() < 0 else rows.max())
+            raise DataError(f"The data set has {len(self)} examples; there is none at {wrong}.")
         observed = None if self.observed is None else torch.from_numpy(self.observed[rows])[:, None]
         return Batch(
             x=to_float(self.x[rows]),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Generic, Literal, TypeVar
@@ -15,9 +15,9 @@ from typing import Generic, Literal, TypeVar
 import numpy as np
 from PIL import Image
 
-from latentia.data.cache import Chunk, store_rows, stored_rows
+from latentia.data.cache import Chunk, keep_rows
 from latentia.data.dataset import Dataset, Problem
-from latentia.data.images import EXTENSIONS, Header, decode_picture, read_bytes, read_header
+from latentia.data.images import DECODE_ERRORS, EXTENSIONS, Header, decode_picture, picture_bytes, read_header
 from latentia.data.labels import LabelTable, attach
 from latentia.data.pixels import is_grey
 from latentia.data.preprocessing import ImagePreprocessing, Pixels, Preprocessing, Seen
@@ -50,14 +50,14 @@ class FileSource:
         root: the folder that the file names are relative to.
         files: names, in the order of the examples.
         tables: labels; later tables replace heads of earlier ones.
-        ignored: how many other files there are, by ending.
+        notes: what was found wrong with the listing itself; no picture is missing because of it.
     """
 
     name: str
     root: Path
     files: tuple[str, ...]
     tables: tuple[LabelTable, ...] = ()
-    ignored: Mapping[str, int] = field(default_factory=dict[str, int])
+    notes: tuple[Problem, ...] = ()
     kind: Literal["image"] = "image"
     splits: tuple[str, ...] = ALL
 
@@ -67,9 +67,11 @@ class FileSource:
 
     @cached_property
     def _survey(self) -> Survey:
-        headers = [header for header in (_header(self.root / name) for name in _sample(self.files, _HEADERS)) if header]
+        names = _sample(self.files, _HEADERS)
+        looked = [_header(self.root / name) for name in names]
+        headers = [header for header in looked if isinstance(header, Header)]
         if not headers:
-            raise DataError(f"None of the {len(self.files)} picture file(s) of {self.name} can be read.")
+            raise DataError(f"None of the {len(names)} picture file(s) of {self.name} can be read: {looked[0]}")
         sizes = [(header.height, header.width) for header in headers]
         sides = np.array(sizes)
         grey = [
@@ -96,9 +98,22 @@ class FileSource:
         for name in self.files:
             try:
                 facts = (self.root / name).stat()
-                state.update(f"{name}\0{facts.st_size}\0{facts.st_mtime_ns}\0".encode())
+                state.update(os.fsencode(f"{name}\0{facts.st_size}\0{facts.st_mtime_ns}\0"))
             except OSError:
-                state.update(f"{name}\0gone\0".encode())  # reading will say what is wrong with it
+                state.update(os.fsencode(f"{name}\0gone\0"))  # reading will say what is wrong with it
+        return state.hexdigest()
+
+    def _identity(self) -> str:
+        """Returns a hash of the fingerprint, the place, and times that no program sets.
+
+        Pictures of one name, size and time of change need not be the same: archives unpack with fixed times.
+        """
+        state = hashlib.blake2b(os.fsencode(f"{self.fingerprint()}\0{self.root.resolve()}\0"), digest_size=16)
+        for name in self.files:
+            try:
+                state.update((self.root / name).stat().st_ctime_ns.to_bytes(16, "big", signed=True))
+            except OSError:
+                state.update(b"gone")
         return state.hexdigest()
 
     def load(
@@ -113,12 +128,11 @@ class FileSource:
         choose_split(self, split)
         if not isinstance(preprocessing, ImagePreprocessing):
             raise OptionError(f"{self.name} holds pictures, but the model takes vectors.")
-        key = row_key(self.fingerprint(), preprocessing)
+        key = row_key(self._identity(), preprocessing)
         n, shape = len(self.files), preprocessing.row_shape
-        rows = stored_rows(key, n, shape) or store_rows(key, n, shape, self._chunks(preprocessing, progress))
+        rows = keep_rows(key, n, shape, self._chunks(preprocessing, progress))
         self._require_readable(rows.problems, skip_bad)
-        problems = rows.problems + ignored_problem(self.ignored)
-        dataset = Dataset(rows.x, rows.observed, file_names=rows.file_names, problems=problems)
+        dataset = Dataset(rows.x, rows.observed, file_names=rows.file_names, problems=rows.problems + self.notes)
         for table in self.tables:
             dataset = attach(dataset, table)
         return dataset
@@ -183,14 +197,6 @@ def row_key(fingerprint: str, preprocessing: ImagePreprocessing, split: str = AL
     return hashlib.blake2b(facts.encode(), digest_size=16).hexdigest()
 
 
-def ignored_problem(ignored: Mapping[str, int]) -> tuple[Problem, ...]:
-    """Reports files whose ending is not that of a picture; nothing if there are none."""
-    if not ignored:
-        return ()
-    endings = ", ".join(f"{count} {ending or 'without ending'}" for ending, count in sorted(ignored.items()))
-    return (Problem(".", "ignored", f"files that are no pictures by their ending: {endings}", skipped=False),)
-
-
 def is_picture_name(name: str) -> bool:
     """Tells by the ending whether a file is a picture; hidden files are none."""
     return Path(name).suffix.lower() in EXTENSIONS and not name.startswith(".")
@@ -201,23 +207,27 @@ def _read(root: Path, name: str, use: Callable[[Image.Image], T]) -> Reading[T]:
         return Reading(name, None, problems=(Problem(name, kind, message),))
 
     try:
-        content = read_bytes(root / name)
+        content = picture_bytes(root / name)
         if not content:
             return bad("empty", f"{name} is empty (0 bytes).")
         picture = decode_picture(content, name)
         if min(picture.size) < SMALLEST_SIDE:
             return bad("too small", f"{name} has {picture.width} x {picture.height} pixels, too few to learn from.")
         value = use(picture)
-    except (FileError, ValueError) as error:  # Pillow refuses conversions of rare modes with a plain ValueError
+    except (FileError, DataError) as error:
         return bad("unreadable", str(error))
     return Reading(name, value, hashlib.blake2b(content, digest_size=16).digest(), _remarks(name, picture))
 
 
 def _remarks(name: str, picture: Image.Image) -> tuple[Problem, ...]:
-    frames = getattr(picture, "n_frames", 1)
-    if frames == 1 or picture.format == "MPO":  # the further frames of a camera's MPO are previews
-        return ()
-    return (Problem(name, "frames", f"{name} has {frames} frames; the first one is used.", skipped=False),)
+    try:
+        frames = getattr(picture, "n_frames", 1)
+        if frames == 1 or picture.format == "MPO":  # the further frames of a camera's MPO are previews
+            return ()
+        found = f"has {frames} frames"
+    except DECODE_ERRORS:
+        found = "has further frames that are damaged"
+    return (Problem(name, "frames", f"{name} {found}; the first one is used.", skipped=False),)
 
 
 def _chunk(readings: list[Reading[tuple[Pixels, Seen | None]]], row_shape: tuple[int, int, int]) -> Chunk:
@@ -231,11 +241,12 @@ def _chunk(readings: list[Reading[tuple[Pixels, Seen | None]]], row_shape: tuple
     return Chunk(rows, observed, tuple(name for name, _, _ in good), problems)
 
 
-def _header(path: Path) -> Header | None:
+def _header(path: Path) -> Header | FileError | DataError:
+    """Returns an error instead of raising it: loading reports it, a survey only looks around."""
     try:
         return read_header(path)
-    except (FileError, DataError):
-        return None  # loading reports it; a survey only looks around
+    except (FileError, DataError) as error:
+        return error
 
 
 def _sample(files: tuple[str, ...], size: int) -> tuple[str, ...]:

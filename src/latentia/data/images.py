@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-import os
+import stat
 import struct
 import threading
 import warnings
@@ -20,6 +20,7 @@ from PIL import Image, PngImagePlugin
 
 from latentia.data.pixels import orientation
 from latentia.errors import DataError, FileError
+from latentia.files import replacing
 
 # Raster formats that Pillow decodes itself; EPS and the like would start other programs.
 FORMATS = (
@@ -35,6 +36,7 @@ DECODE_ERRORS = (
     *(OSError, SyntaxError, ValueError, LookupError, TypeError, ArithmeticError, MemoryError, RuntimeError),
     *(AttributeError, EOFError, struct.error, zlib.error, Image.DecompressionBombError, Image.DecompressionBombWarning),
 )
+LARGEST_FILE = 2**30  # bytes; what Pillow's limit of pixels takes, uncompressed in four channels of 16 bits, and a half
 # Warning filters belong to the whole process, so that only one thread at a time may change them.
 _opening = threading.Lock()
 
@@ -69,7 +71,18 @@ def read_picture(path: Path | str) -> Image.Image:
         FileError: the file is missing or cannot be read.
         DataError: it is empty, cut off, no picture, or a decompression bomb.
     """
-    return decode_picture(read_bytes(Path(path)), str(path))
+    return decode_picture(picture_bytes(Path(path)), str(path))
+
+
+def picture_bytes(path: Path) -> bytes:
+    """Returns the content of a picture file; pipes and devices, which may never end, are not opened.
+
+    Raises:
+        FileError: the file is missing, no regular file, or cannot be read.
+        DataError: it is larger than any picture that would be decoded.
+    """
+    _size_of(path)
+    return read_bytes(path)
 
 
 def decode_picture(content: bytes, name: str) -> Image.Image:
@@ -97,13 +110,15 @@ def read_header(path: Path) -> Header:
 
     Raises:
         FileError: the file is missing or cannot be read.
-        DataError: it is no picture, or a decompression bomb.
+        DataError: it is empty, no picture, or a decompression bomb.
     """
+    if _size_of(path) == 0:
+        raise DataError(f"{path} is empty (0 bytes).")
     try:
         with path.open("rb") as stream:
             picture = _open(stream, str(path))
             width, height = picture.size
-            if orientation(picture) >= 5:
+            if orientation(picture) >= 5 and picture.format != "TIFF":  # Pillow turns TIFF files itself
                 width, height = height, width
             return Header(height, width, picture.mode)
     except OSError as error:
@@ -126,14 +141,8 @@ def write_picture(path: Path | str, array: NDArray[np.uint8], **text: str) -> No
     tags = PngImagePlugin.PngInfo()
     for key, value in text.items():
         tags.add_text(key, value)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(path) as temporary:
         picture.save(temporary, format="PNG", pnginfo=tags)
-        temporary.replace(path)
-    except OSError as error:
-        raise FileError(f"Cannot write {path}: {error.strerror or error}.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def grid(pictures: NDArray[np.uint8], columns: int | None = None, gap: int = 2) -> NDArray[np.uint8]:
@@ -165,6 +174,25 @@ def grid(pictures: NDArray[np.uint8], columns: int | None = None, gap: int = 2) 
         left = gap + (position % across) * (width + gap)
         sheet[top : top + height, left : left + width] = picture
     return sheet
+
+
+def _size_of(path: Path) -> int:
+    """Returns the size of a picture file, once it is known to be a file of a size that pictures have."""
+    try:
+        facts = path.stat()
+    except FileNotFoundError as error:
+        raise FileError(f"There is no file {path}.") from error
+    except OSError as error:
+        raise FileError(f"Cannot read {path}: {error.strerror or error}.") from error
+    if not stat.S_ISREG(facts.st_mode):
+        raise FileError(f"Cannot read {path}: it is not a file but a {_kind(facts.st_mode)}.")
+    if facts.st_size > LARGEST_FILE:
+        raise DataError(f"{path} has {facts.st_size:,} bytes, more than any picture needs: remove it.")
+    return facts.st_size
+
+
+def _kind(mode: int) -> str:
+    return "folder" if stat.S_ISDIR(mode) else "pipe" if stat.S_ISFIFO(mode) else "device or socket"
 
 
 @cache

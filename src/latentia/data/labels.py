@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -17,6 +18,7 @@ from latentia.data.images import read_bytes
 from latentia.errors import DataError
 
 FILE_NAME = "file_name"
+LONGEST_NUMBER = 1000  # digits; Python refuses to read much longer ones
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,13 @@ class LabelTable:
         origin: where the table comes from, for messages.
         files: the files that have a row.
         heads: for each head the class of each file where it is known.
+        repeated: the files that have more than one row.
     """
 
     origin: str
     files: tuple[str, ...]
     heads: Mapping[str, Mapping[str, str]]
+    repeated: tuple[str, ...] = ()
 
     def check_files(self, known: Iterable[str]) -> None:
         """Checks that all files with a row exist.
@@ -60,13 +64,14 @@ def read_labels(path: Path | str) -> LabelTable:
     rows = _read_rows(path)
     header = [cell.strip() for cell in rows[0]] if rows else []
     if FILE_NAME not in header:
+        other = "; its cells must be separated by commas" if len(header) == 1 and FILE_NAME in header[0] else ""
         raise DataError(
-            f"{path} needs a first line with the column '{FILE_NAME}'; found: {', '.join(header) or 'none'}."
+            f"{path} needs a first line with the column '{FILE_NAME}'; found: {', '.join(header) or 'none'}{other}."
         )
     if len(set(header)) < len(header) or "" in header:
         raise DataError(f"The columns of {path} need different names, none empty; found: {', '.join(header)}.")
     heads: dict[str, dict[str, str]] = {name: {} for name in header if name != FILE_NAME}
-    files: dict[str, None] = {}
+    rows_of: Counter[str] = Counter()
     for number, row in enumerate(rows[1:], start=2):
         if not any(cell.strip() for cell in row):
             continue
@@ -76,11 +81,12 @@ def read_labels(path: Path | str) -> LabelTable:
         if not cells[FILE_NAME]:
             raise DataError(f"Line {number} of {path} has no {FILE_NAME}.")
         name = str(PurePosixPath(cells.pop(FILE_NAME)))
-        files[name] = None
+        rows_of[name] += 1
         for head, value in cells.items():
             if value and heads[head].setdefault(name, value) != value:
                 raise DataError(f"{path} gives {name} two values for '{head}': {heads[head][name]} and {value}.")
-    return LabelTable(str(path), tuple(files), heads)
+    repeated = tuple(name for name, number in rows_of.items() if number > 1)
+    return LabelTable(str(path), tuple(rows_of), heads, repeated)
 
 
 def attach(dataset: Dataset, table: LabelTable) -> Dataset:
@@ -130,12 +136,13 @@ def _text(value: Any) -> str:
         return plain or ""
     if plain != plain or plain < 0:  # NaN, and the -1 of scikit-learn
         return ""
-    return str(int(plain) if plain == int(plain) else plain)
+    whole = isinstance(plain, int) or plain.is_integer()
+    return str(int(plain) if whole else plain)
 
 
 def _natural(name: str) -> tuple[int, int, str]:
-    """Sorts whole numbers by value and before words."""
-    return (0, int(name), "") if name.isascii() and name.isdigit() else (1, 0, name)
+    """Sorts whole numbers by value and before words; '7' and '07' are two names."""
+    return (0, int(name), name) if name.isascii() and name.isdigit() and len(name) < LONGEST_NUMBER else (1, 0, name)
 
 
 def _read_rows(path: Path) -> list[list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from latentia.data.dataset import Problem
 from latentia.data.files import FileSource
 from latentia.data.labels import read_labels
 from latentia.errors import DataError
@@ -20,4 +21,8 @@ def open_manifest(path: Path, name: str | None = None) -> FileSource:
     if not table.files:
         raise DataError(f"{path} names no files.")
     table.check_files(file for file in table.files if (path.parent / file).is_file())
-    return FileSource(name or str(path), path.parent, table.files, (table,) if table.heads else ())
+    notes = tuple(
+        Problem(file, "repeated", f"has more than one row in {path.name}; it is used once", skipped=False)
+        for file in table.repeated
+    )
+    return FileSource(name or str(path), path.parent, table.files, (table,) if table.heads else (), notes)

@@ -40,11 +40,16 @@ def open_source(data: str | Path, *, labels: Path | None = None, mirror: Path | 
 def _open(data: str | Path, mirror: Path | None) -> Source:
     if isinstance(data, str) and data in named_sets:
         return open_named(data, mirror)
-    path, name = Path(data).expanduser(), str(data)
+    name = str(data)
+    if not name:
+        raise OptionError("The data have an empty name: give a folder, a file or the name of a data set.")
     try:
+        path = Path(data).expanduser()
         is_folder, exists = path.is_dir(), path.exists()
     except OSError as error:
-        raise FileError(f"Cannot read {path}: {error.strerror or error}.") from error
+        raise FileError(f"Cannot read {name}: {error.strerror or error}.") from error
+    except RuntimeError as error:  # the home folder of somebody who has none
+        raise FileError(f"There is no file or folder {name}.") from error
     if is_folder:
         return open_folder(path, name)
     if exists:

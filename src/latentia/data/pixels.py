@@ -45,7 +45,7 @@ def plain(picture: Image.Image, channels: int) -> Image.Image:
         channels: 1 for grey, 3 for colour.
 
     Raises:
-        DataError: numbers of an unknown range (32-bit integers, large or negative floats).
+        DataError: numbers of an unknown range (32-bit integers, large or negative floats), or a mode unlike RGB.
 
     Example:
         >>> plain(Image.new("CMYK", (4, 4)), 1).mode
@@ -54,13 +54,10 @@ def plain(picture: Image.Image, channels: int) -> Image.Image:
     picture = upright(picture)
     if picture.mode.startswith("I") or picture.mode == "F":
         picture = Image.fromarray(_eight_bits(picture))
-    if picture.has_transparency_data:
-        colour = picture.convert("RGBA")
-        return colour if channels == 3 else colour.convert("LA")
-    if channels == 3:
-        return picture.convert("RGB")
-    # Pillow has no direct way from some modes (CMYK, LAB) to grey.
-    return picture.convert("L") if picture.mode in ("1", "L", "RGB") else picture.convert("RGB").convert("L")
+    try:
+        return _converted(picture, channels)
+    except ValueError as error:  # Pillow knows no way from some rare modes, such as La
+        raise DataError(f"Pictures of the mode {picture.mode} cannot be converted to RGB: save it as RGB.") from error
 
 
 def is_grey(picture: Image.Image) -> bool:
@@ -71,6 +68,16 @@ def is_grey(picture: Image.Image) -> bool:
     pixels = np.asarray(small, dtype=np.int16)
     spread = pixels.max(-1) - pixels.min(-1)
     return bool((spread <= 10).mean() >= 0.99)
+
+
+def _converted(picture: Image.Image, channels: int) -> Image.Image:
+    if picture.has_transparency_data:
+        colour = picture.convert("RGBA")
+        return colour if channels == 3 else colour.convert("LA")
+    if channels == 3:
+        return picture.convert("RGB")
+    # Pillow has no direct way from some modes (CMYK) to grey.
+    return picture.convert("L") if picture.mode in ("1", "L", "RGB") else picture.convert("RGB").convert("L")
 
 
 def _eight_bits(picture: Image.Image) -> NDArray[np.uint8]:

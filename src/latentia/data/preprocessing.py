@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from latentia.config import Frozen
@@ -188,7 +188,13 @@ class VectorPreprocessing(Frozen):
 
     kind: Literal["vector"] = "vector"
     mean: tuple[float, ...]
-    scale: tuple[float, ...]
+    scale: tuple[Annotated[float, Field(gt=0)], ...]
+
+    @model_validator(mode="after")
+    def _same_length(self) -> Self:
+        if len(self.mean) != len(self.scale):
+            raise ValueError(f"there are {len(self.mean)} means, but {len(self.scale)} scales")
+        return self
 
     @classmethod
     def fit(cls, x: NDArray[Any]) -> VectorPreprocessing:
@@ -198,13 +204,15 @@ class VectorPreprocessing(Frozen):
             x: numbers, shape (N, D), N at least 1.
 
         Raises:
-            DataError: another shape, no rows, or values that are not finite.
+            DataError: another shape, no rows, or values that are not finite or too large.
         """
         values = _finite_vectors(x)
         if not values.size:
             raise DataError(f"Expected vectors, but found an array of shape {values.shape}.")
-        mean = values.mean(0)
-        scale = values.std(0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean, scale = values.mean(0), values.std(0)
+        if not np.isfinite([mean, scale]).all():
+            raise DataError("The vectors hold numbers too large to be standardised: divide them by a power of ten.")
         # Rounding leaves a tiny spread in a constant feature; dividing by it would blow up the noise.
         constant = scale <= 1e-12 * np.maximum(1.0, np.abs(mean))
         scale[constant] = 1.0
@@ -224,12 +232,16 @@ class VectorPreprocessing(Frozen):
         """Standardises vectors (N, D) to float32.
 
         Raises:
-            DataError: another number of features, or values that are not finite.
+            DataError: another number of features, or values that are not finite or too large.
         """
         values = _finite_vectors(x)
         if values.shape[1] != len(self.mean):
             raise DataError(f"The vectors have {values.shape[1]} features, but the model takes {len(self.mean)}.")
-        return ((values - np.array(self.mean)) / np.array(self.scale)).astype(np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):
+            standardised = ((values - np.array(self.mean)) / np.array(self.scale)).astype(np.float32)
+        if not np.isfinite(standardised).all():
+            raise DataError("The vectors hold numbers too large for the model, far from those that it was trained on.")
+        return standardised
 
     def invert(self, x: NDArray[Any]) -> NDArray[np.float64]:
         """Brings standardised vectors (..., D) back to the original units."""

@@ -78,7 +78,7 @@ def traverse(
     run: RunArgument,
     output: OutputFolder,
     start: Annotated[
-        Path | None, typer.Option("--input", metavar="X", help="Start from this picture, not from the middle.")
+        Path | None, typer.Option("--input", metavar="X", help="Start from this picture, not from a typical example.")
     ] = None,
     seed: Seed = 0,
 ) -> Outcome:

@@ -43,6 +43,12 @@ def test_training_improves_the_bound_and_keeps_its_record() -> None:
     assert result.trained.data.n_train + result.trained.data.n_validation == 1438
 
 
+def test_bfloat16_trains_whatever_the_processor() -> None:
+    result = fit(training(epochs=2, precision="bfloat16"))
+    assert result.ending == "finished"
+    assert result.history[-1]["train_loss"] < result.history[0]["train_loss"]
+
+
 def test_same_seed_same_weights_other_seed_others() -> None:
     def weights(seed: int) -> torch.Tensor:
         return torch.cat([p.flatten() for p in fit(training(epochs=1, seed=seed)).trained.model.parameters()])

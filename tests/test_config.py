@@ -38,6 +38,7 @@ def test_configurations_are_frozen_and_survive_json() -> None:
         ({"training": {"epoch": 3}}, "did you mean 'epochs'"),
         ({"epochs": 3}, "did you mean 'training.epochs'"),
         ({"training": {"epochs": "many"}}, "'training.epochs' in .* cannot be \"many\""),
+        ({"training": {"epochs": True}}, "true and false are not numbers"),
         ({"training": {"epochs": 0}}, "training.epochs"),
         ({"model": 3}, "'model'"),
         ({"data": {"channels": 2}}, "data.channels"),

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, Self, cast
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from latentia.errors import FileError, OptionError, nearest
 
@@ -24,6 +24,13 @@ class Frozen(BaseModel):
     """Base of all configuration: immutable; unknown keys, NaN and infinite numbers are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation is not bool:
+            raise ValueError("true and false are not numbers")
+        return value
 
 
 class Part(BaseModel):
@@ -209,7 +216,8 @@ def _explain(error: ValidationError, origin: str) -> str:
     if first["type"] == "extra_forbidden":
         return f"Unknown key '{where}' in {origin}: {_nearest_key(path)}"
     shown = json.dumps(first["input"], default=str)[:60]
-    return f"'{where}' in {origin} cannot be {shown}: {first['msg'][0].lower()}{first['msg'][1:]}."
+    reason = first["msg"].removeprefix("Value error, ")
+    return f"'{where}' in {origin} cannot be {shown}: {reason[0].lower()}{reason[1:]}."
 
 
 def _nearest_key(path: list[str]) -> str:

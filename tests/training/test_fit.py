@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +15,11 @@ from lightning.pytorch.callbacks import Callback
 from latentia.data import Arrays, ArraySource, Dataset, open_source
 from latentia.errors import OptionError, RunError, TrainingError
 from latentia.presets import resolve
-from latentia.runs import RunFolder, read_model
+from latentia.runs import RunFolder, read_model, write_tensors
 from latentia.training.checkpoint import flatten, load_checkpoint, save_checkpoint, unflatten
 from latentia.training.fit import Training, fit, prepare_training
 from latentia.training.loader import TrainingLoader
+from latentia.training.progress import TrainingProgress
 
 SMALL: dict[str, Any] = {
     "model": {"latent_dim": 3, "encoder": {"name": "dense", "width": 16}, "decoder": {"name": "dense", "width": 16}},
@@ -178,3 +180,33 @@ def test_damaged_checkpoints_are_refused(tmp_path: Path, content: bytes) -> None
     path.write_bytes(content)
     with pytest.raises(RunError, match=r"last\.safetensors"):
         load_checkpoint(path)
+
+
+def test_the_history_of_vectors_is_in_their_own_units() -> None:
+    def last(factor: float) -> dict[str, float]:
+        x = np.random.default_rng(0).normal(size=(200, 3)) * factor
+        source = ArraySource("vectors", lambda _split: Arrays(x), lambda: "")
+        config, preprocessing = resolve(source, None, {"training": {"epochs": 2}})
+        return fit(prepare_training(source.load(preprocessing), preprocessing, config)).history[-1]
+
+    small, large = last(1.0), last(8.0)
+    for name in ("train_distortion", "validation_distortion", "validation_loss"):
+        assert large[name] - small[name] == pytest.approx(3 * np.log(8.0), abs=1e-2)
+    assert large["train_elbo"] == pytest.approx(-large["train_distortion"] - large["train_rate"], abs=1e-3)
+
+
+def test_a_checkpoint_of_endless_nesting_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "last.safetensors"
+    write_tensors(path, {"a": torch.zeros(1)}, {"state": "[" * 100_000 + "]" * 100_000})
+    with pytest.raises(RunError, match="not a checkpoint"):
+        load_checkpoint(path)
+
+
+def test_a_training_goes_on_when_nobody_reads_its_progress() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    stream = os.fdopen(write, "w", buffering=1)
+    result = fit(training(epochs=2), callbacks=[TrainingProgress(stream)])
+    assert result.ending == "finished"
+    with pytest.raises(BrokenPipeError):
+        stream.close()

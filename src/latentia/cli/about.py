@@ -69,7 +69,9 @@ def _meaning(hardware: Hardware, threads: int) -> list[tuple[str, str, str]]:
         (
             "threads",
             str(threads),
-            "fewer than cores; OMP_NUM_THREADS limits them" if few else "all cores are used",
+            "fewer than cores; OMP_NUM_THREADS limits them"
+            if few
+            else "all cores are used; two trainings at once would wait for each other: set OMP_NUM_THREADS for each",
         ),
         ("bfloat16", "native" if hardware.bfloat16 else "not native", half),
         (

@@ -1,6 +1,6 @@
 """The data room: readers, named sets, splits, labels, preprocessing. The way in is `open_source`."""
 
-from latentia.data.arrays import Arrays, ArraySource
+from latentia.data.arrays import ARRAYS, Arrays, ArraySource
 from latentia.data.cache import RowFile, cache_folder, clear_cache
 from latentia.data.check import CheckReport, check_folder
 from latentia.data.dataset import Dataset, Indices, Problem, Store, to_float
@@ -17,6 +17,7 @@ from latentia.data.source import Kind, Progress, Source, Survey, choose_preproce
 from latentia.data.splits import holdout, require_trainable
 
 __all__ = [
+    "ARRAYS",
     "ArraySource",
     "Arrays",
     "CheckReport",

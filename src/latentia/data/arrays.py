@@ -25,6 +25,7 @@ from latentia.errors import DataError, FileError, OptionError
 KEYS = ("x", "images", "data")
 LABEL_KEYS = ("y", "labels")
 HEAD = "label"
+ARRAYS = "arrays"  # the name of data that came as arrays, and so have none
 _CHUNK = 512
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -29,6 +29,7 @@ class ImagePreprocessing(Frozen):
         channels: 1 grey, 3 colour.
         fit: what is done about another aspect: cut the edges, pad (padding counts as missing), or distort.
         binarize: what is done to batches: nothing, a Bernoulli draw at each use, or a threshold at one half.
+        log_volume: what a log probability of rows exceeds that of the pictures by, in nats.
 
     Example:
         >>> form = ImagePreprocessing(height=8, width=8, channels=1)
@@ -43,6 +44,7 @@ class ImagePreprocessing(Frozen):
     channels: Literal[1, 3]
     fit: Literal["crop", "pad", "stretch"] = "crop"
     binarize: Literal["none", "dynamic", "threshold"] = "none"
+    log_volume: ClassVar[float] = 0.0
 
     @property
     def event_shape(self) -> tuple[int, int, int]:

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted  # pyright: ignore[reportUn
 from torch import Tensor
 
 from latentia.core import Batch
-from latentia.data import Arrays, ArraySource, Dataset, ImagePreprocessing, Source, open_source
+from latentia.data import ARRAYS, Arrays, ArraySource, Dataset, ImagePreprocessing, Source, open_source
 from latentia.errors import DataError, OptionError
 from latentia.estimators.base import BaseVAE, Floats, seed_of
 from latentia.estimators.likelihood import log_likelihood
@@ -126,4 +126,4 @@ def _source(X: Any) -> Source:  # noqa: N803
     def digest() -> str:
         return hashlib.blake2b(np.ascontiguousarray(images).tobytes(), digest_size=16).hexdigest()
 
-    return ArraySource("arrays", lambda _split: Arrays(images), digest)
+    return ArraySource(ARRAYS, lambda _split: Arrays(images), digest)

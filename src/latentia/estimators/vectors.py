@@ -18,7 +18,7 @@ from sklearn.utils.validation import (
 from torch import Tensor
 
 from latentia.core import Batch
-from latentia.data import Arrays, ArraySource, VectorPreprocessing
+from latentia.data import ARRAYS, Arrays, ArraySource, VectorPreprocessing
 from latentia.errors import OptionError
 from latentia.estimators.base import BaseVAE, Floats, History, seed_of
 from latentia.estimators.likelihood import log_likelihood
@@ -59,7 +59,7 @@ class VAE(BaseVAE):
         """
         x = cast(Vectors, validate_data(self, X, dtype=np.float64, ensure_min_samples=2))
         digest = hashlib.blake2b(np.ascontiguousarray(x).tobytes(), digest_size=16).hexdigest()
-        self._train(ArraySource("arrays", lambda _split: Arrays(x), lambda: digest))
+        self._train(ArraySource(ARRAYS, lambda _split: Arrays(x), lambda: digest))
         return self
 
     def transform(self, X: Any) -> Vectors:  # noqa: N803

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentia.core import Batch
-from latentia.data import Dataset, Indices, VectorPreprocessing, prepare
+from latentia.data import Dataset, Indices, prepare
 from latentia.errors import DataError, OptionError
 from latentia.metrics import active_units
 from latentia.noise import Stream
@@ -108,8 +108,7 @@ def evaluate(
             with seeded(seed, Stream.IMPORTANCE, step):
                 sums[2] -= log_likelihood(trained, batch, is_samples).double().sum().item()
     # A density of standardised vectors is that of the original ones times the volume of the scaling.
-    form = trained.preprocessing
-    volume = form.log_volume if isinstance(form, VectorPreprocessing) else 0.0
+    volume = trained.preprocessing.log_volume
     distortion, rate, nll = (sums / n + (volume, 0.0, volume)).tolist()
     return Metrics(
         n_examples=n,

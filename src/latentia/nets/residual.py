@@ -24,6 +24,8 @@ from latentia.nets.base import (
 )
 from latentia.nets.dense import ResidualDense
 
+MOST_STAGES = 12
+
 
 class ResidualConv(nn.Module):
     """`x + conv(relu(conv(relu(x))))` with 3x3 convolutions, the identity at first.
@@ -159,6 +161,8 @@ def _coarse_shape(shape: Shape, widths: tuple[int, ...], blocks: tuple[int, ...]
         raise OptionError(f"A residual network takes pictures (C, H, W), not shape {shape}; use 'dense' for vectors.")
     if not widths or len(widths) != len(blocks):
         raise OptionError(f"widths {widths} and blocks {blocks} need one entry each for every stage.")
+    if len(widths) > MOST_STAGES:
+        raise OptionError(f"A residual network has at most {MOST_STAGES} stages, not {len(widths)}.")
     factor = 2 ** len(widths)
     if shape[1] % factor or shape[2] % factor:
         raise OptionError(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA  # pyright: ignore[reportMissingTypeStubs]
 
 import latentia
-from latentia.data import Dataset, Indices, Preprocessing, VectorPreprocessing
+from latentia.data import ARRAYS, Dataset, Indices
 from latentia.evaluation import Finding, Metrics, explained
 from latentia.metrics import active_units, information_per_latent
 from latentia.report.blocks import TILE, Block, Charts, Folded, Notes, Picture, Prose, Section, Strips, Table, picture
@@ -117,20 +117,7 @@ def learning(material: Material) -> Section | None:
         "are of the averaged weights, which are ahead of those that training sees. The very first epochs may lie "
         "outside of the picture."
     )
-    units = _units_of_learning(material.trained.preprocessing)
-    return Section("learning", "Learning", (Prose(text), *units, Charts(tuple(drawn)))) if drawn else None
-
-
-def _units_of_learning(form: Preprocessing) -> tuple[Prose, ...]:
-    """Says, for vectors, why the curves and the figures of the page are not the same numbers."""
-    if not isinstance(form, VectorPreprocessing):
-        return ()
-    nats = form.log_volume
-    text = (
-        "The curves are of the standardised features, all else on this page of the data in their own units, whose "
-        f"bound is {abs(nats):.2f} nats {'lower' if nats > 0 else 'higher'}, whatever the model."
-    )
-    return (Prose(text),)
+    return Section("learning", "Learning", (Prose(text), Charts(tuple(drawn)))) if drawn else None
 
 
 def reconstructions(material: Material) -> Section | None:
@@ -239,15 +226,24 @@ def reproduction(material: Material) -> Section:
         ("Python", platform.python_version()),
         ("Fingerprint of the data", trained.data.fingerprint or "none"),
     )
-    command = f"latentia train {shlex.quote(trained.data.name)} -o RUN --config config.yaml"
+    command = _command(trained)
     settings = yaml.safe_dump(trained.config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     timed = trained.config.training.max_minutes is not None
     text = (
-        "Save the configuration below as config.yaml and run the command. On the same machine, with the same versions "
+        "Save the configuration below as config.yaml and run these lines. On the same machine, with the same versions "
         f"and data, weights are {'nearly the same, since the clock had a say' if timed else 'the same bit for bit'}."
     )
     blocks = (Prose(text), Folded("Command", command), Folded("Configuration", settings), Table(("", ""), versions))
     return Section("reproduce", "How to get the same again", blocks)
+
+
+def _command(trained: TrainedModel) -> str:
+    """Returns what trains the same model: a command, or lines of Python where the data were arrays."""
+    if trained.data.name != ARRAYS:
+        return f"latentia train {shlex.quote(trained.data.name)} -o RUN --config config.yaml"
+    estimator = "ImageVAE" if trained.preprocessing.kind == "image" else "VAE"
+    settings = 'yaml.safe_load(open("config.yaml"))'
+    return f"settings = {settings}\nlatentia.{estimator}(preset=settings.pop('preset'), settings=settings).fit(x)"
 
 
 SectionMaker = Callable[[Material], Section | None]

@@ -17,7 +17,7 @@ from latentia.files import write_error
 from latentia.metrics import active_units
 from latentia.runs import RunFolder, write_history
 from latentia.training.checkpoint import save_checkpoint
-from latentia.training.module import Means, VAEModule
+from latentia.training.module import VAEModule
 
 EPOCH_CHECKPOINT_SECONDS = 10.0
 
@@ -49,7 +49,7 @@ class EpochLog(Callback):
         if module.step % module.steps_per_epoch:
             return  # stopped within an epoch: not a line of its own
         line = self._line(trainer, module)
-        module.train_means = Means()
+        module.train_means = module.no_means()
         module.history.append(line)
         self._since, self._step = module.seconds, module.step
         if self._run is not None:

@@ -78,7 +78,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     tensors, metadata = read_tensors(path)
     try:
         state = unflatten(json.loads(metadata["state"]), tensors)
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, RecursionError) as error:
         raise RunError(f"{path} is not a checkpoint of Latentia, and was not read.") from error
     if not isinstance(state, dict):
         raise RunError(f"{path} is not a checkpoint of Latentia, and was not read.")

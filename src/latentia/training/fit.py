@@ -16,7 +16,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from latentia.config import Config, TrainingConfig
-from latentia.data import Dataset, Indices, Preprocessing, holdout, prepare, require_trainable
+from latentia.data import ARRAYS, Dataset, Indices, Preprocessing, holdout, prepare, require_trainable
 from latentia.errors import OptionError
 from latentia.files import make_folder
 from latentia.hardware import choose_precision, detect, tuned_cpu
@@ -94,7 +94,7 @@ def prepare_training(
     preprocessing: Preprocessing,
     config: Config,
     *,
-    name: str = "arrays",
+    name: str = ARRAYS,
     fingerprint: str = "",
     parts: Mapping[str, Any] | None = None,
 ) -> Training:

@@ -26,12 +26,21 @@ from latentia.training.schedule import learning_rate_factor, training_progress
 
 @dataclass
 class Means:
-    """Sums of per-example terms, to be read as means."""
+    """Sums of per-example terms, to be read as means.
+
+    Attributes:
+        count: examples added.
+        distortion: sum of their distortions.
+        rate: sum of their rates.
+        loss: sum of their losses.
+        volume: what each distortion falls short of that of the original data by, nats.
+    """
 
     count: int = 0
     distortion: float = 0.0
     rate: float = 0.0
     loss: float = 0.0
+    volume: float = 0.0
 
     def add(self, terms: Terms) -> None:
         """Adds the terms of a batch."""
@@ -42,11 +51,12 @@ class Means:
         self.loss += sums[2]
 
     def read(self) -> dict[str, float]:
-        """Returns the means in nats; empty where nothing was added."""
+        """Returns the means in nats, of the data in their own units; empty where nothing was added."""
         if not self.count:
             return {}
-        distortion, rate = self.distortion / self.count, self.rate / self.count
-        return {"loss": self.loss / self.count, "distortion": distortion, "rate": rate, "elbo": -(distortion + rate)}
+        loss, distortion = (total / self.count + self.volume for total in (self.loss, self.distortion))
+        rate = self.rate / self.count
+        return {"loss": loss, "distortion": distortion, "rate": rate, "elbo": -(distortion + rate)}
 
 
 def _moving_average(decay: float) -> Callable[[Any, Any, Any], None]:
@@ -108,8 +118,8 @@ class VAEModule(pl.LightningModule):
         self.history: list[dict[str, float]] = []
         self.best_loss = math.inf
         self.best_weights: dict[str, Tensor] | None = None
-        self.train_means = Means()
-        self.validation_means = Means()
+        self.train_means = self.no_means()
+        self.validation_means = self.no_means()
         self.validation_latents: list[Tensor] = []
 
     @property
@@ -142,6 +152,10 @@ class VAEModule(pl.LightningModule):
     def averaged(self) -> LatentModel:
         """The model with averaged weights: the one that is validated and kept."""
         return cast(LatentModel, self.average.module) if self.config.weight_average else self.model
+
+    def no_means(self) -> Means:
+        """Returns means that nothing was added to."""
+        return Means(volume=self.preprocessing.log_volume)
 
     def standing(self) -> dict[str, Any]:
         """Returns how far the training has come."""
@@ -223,7 +237,7 @@ class VAEModule(pl.LightningModule):
         return self.objective(model.infer(batch, self.objective.n_samples), batch, step)
 
     def on_validation_epoch_start(self) -> None:
-        self.validation_means = Means()
+        self.validation_means = self.no_means()
         self.validation_latents = []
 
     def _require_finite(self, terms: Terms, batch: Batch, step: int) -> None:

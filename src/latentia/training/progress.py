@@ -17,6 +17,13 @@ from latentia.training.module import VAEModule
 REFRESH_SECONDS = 0.2
 
 
+class _PatientConsole(Console):
+    """A console that falls silent when nobody reads it any more; Rich's own ends the process, and the training."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+
+
 class TrainingProgress(Callback):
     """Shows time left, bound, rate, distortion, active units and examples per second.
 
@@ -25,7 +32,7 @@ class TrainingProgress(Callback):
     """
 
     def __init__(self, file: TextIO | None = None) -> None:
-        self._console = Console(file=file, stderr=file is None, highlight=False)
+        self._console = _PatientConsole(file=file, stderr=file is None, highlight=False)
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(32),

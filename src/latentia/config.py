@@ -25,6 +25,10 @@ class Frozen(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+
+class Section(Frozen):
+    """Base of what people write by hand: true and false, which pydantic would read as 1 and 0, are no numbers."""
+
     @field_validator("*", mode="before")
     @classmethod
     def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
@@ -58,7 +62,7 @@ class Part(BaseModel):
         return dict(self.model_extra or {})
 
 
-class DataConfig(Frozen):
+class DataConfig(Section):
     """How the data are brought into the form that the model takes; None means: decided from the data."""
 
     size: tuple[int, int] | int | None = Field(
@@ -74,7 +78,7 @@ class DataConfig(Frozen):
     validation_fraction: float = Field(default=0.1, ge=0, lt=1)
 
 
-class ModelConfig(Frozen):
+class ModelConfig(Section):
     """The parts of the model."""
 
     kind: str = "single-latent"
@@ -86,7 +90,7 @@ class ModelConfig(Frozen):
     likelihood: Part = Part(name="discretised-gaussian")
 
 
-class TrainingConfig(Frozen):
+class TrainingConfig(Section):
     """How the model is trained; clock time plays a part only if `max_minutes` is set."""
 
     epochs: int = Field(default=100, ge=1)
@@ -111,7 +115,7 @@ class TrainingConfig(Frozen):
     seed: int = Field(default=0, ge=0)
 
 
-class Config(Frozen):
+class Config(Section):
     """Everything that a run depends on, apart from the data."""
 
     preset: str | None = None

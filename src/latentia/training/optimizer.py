@@ -87,8 +87,9 @@ def orthogonalised(matrices: Tensor) -> Tensor:
     x = matrices.mT if tall else matrices
     x = x / (x.square().sum((-2, -1), keepdim=True).sqrt() + 1e-7)
     for _ in range(ITERATIONS):
-        square = x @ x.mT
-        x = 3.4445 * x + (2.0315 * square @ square - 4.7750 * square) @ x
+        square = torch.bmm(x, x.mT)
+        polynomial = torch.baddbmm(square, square, square, beta=-4.7750, alpha=2.0315)
+        x = torch.baddbmm(x, polynomial, x, beta=3.4445)
     return x.mT if tall else x
 
 

@@ -37,7 +37,7 @@ $(STAMPS)/%: $(STAMPS)/core
 
 install: $(STAMPS)/core
 
-demo: $(STAMPS)/core
+demo: $(STAMPS)/espeak
 	$(BIN)/latentia demo -o demo
 
 test: $(STAMPS)/test

@@ -65,6 +65,9 @@ class Part(BaseModel):
 class DataConfig(Section):
     """How the data are brought into the form that the model takes; None means: decided from the data."""
 
+    kind: Literal["image", "speech"] | None = Field(
+        default=None, description="which files of a folder are meant, if it holds pictures and recordings"
+    )
     size: tuple[int, int] | int | None = Field(
         default=None, description="height and width of the model's pictures, pixels"
     )
@@ -75,6 +78,15 @@ class DataConfig(Section):
     binarize: Literal["none", "dynamic", "threshold"] = Field(
         default="none", description="see the contract on data forms"
     )
+    sample_rate: int | None = Field(default=None, ge=8_000, le=48_000, description="of the model's recordings, Hz")
+    feature: Literal["log-mel", "power"] | None = Field(default=None, description="what a frame of a recording holds")
+    mels: int | None = Field(default=None, ge=8, le=512, description="mel bands of a frame")
+    level: Literal["utterance", "none"] | None = Field(
+        default=None, description="whether recordings are scaled to one level of speech"
+    )
+    piece_seconds: float | None = Field(
+        default=None, ge=0.1, le=600, description="longer recordings are cut into equal pieces"
+    )
     validation_fraction: float = Field(default=0.1, ge=0, lt=1)
 
 
@@ -83,10 +95,12 @@ class ModelConfig(Section):
 
     kind: str = "single-latent"
     latent_dim: int = Field(default=32, ge=1)
+    frame_dim: int = Field(default=16, ge=1, description="latents of a group of frames, in models of sequences")
     encoder: Part = Part(name="dense")
     decoder: Part = Part(name="dense")
     posterior: Part = Part(name="diagonal-gaussian")
     prior: Part = Part(name="standard-normal")
+    frame_prior: Part = Part(name="recurrent")
     likelihood: Part = Part(name="discretised-gaussian")
 
 
@@ -122,6 +136,7 @@ class Config(Section):
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
     objective: Part = Part(name="elbo")
+    vocoder: Part = Part(name="phase-gradient")
     training: TrainingConfig = TrainingConfig()
 
     def with_settings(self, settings: Mapping[str, Any], origin: str = "the settings") -> Config:

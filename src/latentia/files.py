@@ -1,4 +1,4 @@
-"""Writing files so that a crash leaves either the old file or the new one."""
+"""Writing files so that a crash leaves either the old file or the new one; looking at files before they are opened."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import stat
 import uuid
 from collections.abc import Generator
 from pathlib import Path
@@ -48,6 +49,27 @@ def replacing(path: Path) -> Generator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def regular_size(path: Path) -> int:
+    """Returns the size of a file in bytes; pipes and devices, which may never end, are refused.
+
+    Raises:
+        FileError: the file is missing, no regular file, or cannot be looked at.
+    """
+    try:
+        facts = path.stat()
+    except FileNotFoundError as error:
+        raise FileError(f"There is no file {path}.") from error
+    except OSError as error:
+        raise FileError(f"Cannot read {path}: {error.strerror or error}.") from error
+    if not stat.S_ISREG(facts.st_mode):
+        raise FileError(f"Cannot read {path}: it is not a file but a {_kind(facts.st_mode)}.")
+    return facts.st_size
+
+
+def _kind(mode: int) -> str:
+    return "folder" if stat.S_ISDIR(mode) else "pipe" if stat.S_ISFIFO(mode) else "device or socket"
 
 
 def write_error(path: Path, error: OSError) -> FileError:

@@ -52,7 +52,7 @@ def test_vectors_are_standardised(tmp_path):
     dataset = source.load(form)
     assert dataset.batch([0, 1]).x.shape == (2, 4)
     np.testing.assert_allclose(form.invert(dataset.x[np.arange(200)]), x, atol=1e-5)
-    with pytest.raises(OptionError, match="holds vectors, but the model takes images"):
+    with pytest.raises(OptionError, match="holds vectors, but the model takes pictures"):
         source.load(ImagePreprocessing(height=8, width=8, channels=1))
 
 

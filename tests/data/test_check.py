@@ -5,9 +5,10 @@ import shutil
 
 import numpy as np
 import pytest
+import soundfile
 from PIL import Image
 
-from latentia.data import check_folder
+from latentia.data import SpeechReport, check_folder
 from latentia.errors import DataError, FileError
 
 
@@ -63,3 +64,42 @@ def test_pictures_that_training_would_refuse_are_not_usable(photos):
     report = check_folder(photos)
     assert (report.n_files, report.n_usable) == (13, 12)
     assert [problem.file_name for problem in report.problems] == ["cat/nan.tif"]
+
+
+def test_recordings_are_counted_and_measured(voices, voice):
+    soundfile.write(voices / "zeros.wav", np.zeros(16_000), 16_000)
+    soundfile.write(voices / "clipped.wav", np.clip(4 * voice(20), -0.4, 0.4) / 0.4, 16_000)
+    soundfile.write(voices / "offset.wav", voice(21) + 0.1, 16_000)
+    (voices / "text.wav").write_text("no sound")
+    shutil.copy(voices / "yes" / "00.wav", voices / "no" / "again.wav")
+    done: list[tuple[int, int]] = []
+    report = check_folder(voices, progress=lambda *count: done.append(count))
+    assert isinstance(report, SpeechReport)
+    assert (report.n_files, report.n_usable, report.n_duplicates, done[-1]) == (17, 15, 1, (17, 17))
+    assert report.kinds == {"silent": 1, "clipping": 1, "dc offset": 1, "unreadable": 1, "duplicate": 1}
+    assert report.lengths is not None
+    assert (report.lengths.shortest, report.lengths.longest) == pytest.approx((0.5, 1.6), abs=0.01)
+    assert report.lengths.seconds == pytest.approx(12.6 + 1.5, abs=0.01)
+    assert report.lengths.sample_rates == {16_000: 7, 44_100: 4, 48_000: 4}
+    assert report.formats == {"WAV PCM_16": 7, "FLAC PCM_16": 4, "OGG VORBIS": 4}
+    assert report.levels is not None
+    assert -40 < report.levels[0] < report.levels[1] < report.levels[2] < 0
+    assert report.classes == {"label": {"": 4, "no": 6, "yes": 7}}
+    advice = " ".join(report.suggestions)
+    for words in ("2 of 17", "--skip-bad", "16000 Hz", "0.2 minutes", "speaker", "1 recordings clip", "repeat others"):
+        assert words in advice
+    assert json.loads(json.dumps(report.to_json()))["lengths"]["channels"] == {"1": 9, "2": 6}
+
+
+def test_mixed_folders_are_checked_by_choice(voices, noise):
+    noise(0).save(voices / "face.png")
+    with pytest.raises(DataError, match=r"choose with --set data\.kind=image"):
+        check_folder(voices)
+    assert [check_folder(voices, kind=kind).n_files for kind in ("image", "speech")] == [1, 12]
+
+
+def test_no_usable_recording_is_still_a_report(tmp_path):
+    (tmp_path / "a.wav").write_text("x")
+    report = check_folder(tmp_path)
+    assert isinstance(report, SpeechReport)
+    assert (report.n_usable, report.lengths, report.levels) == (0, None, None)

@@ -1,11 +1,8 @@
 from __future__ import annotations
 
-import functools
 import gzip
 import hashlib
-import http.server
 import shutil
-import threading
 
 import numpy as np
 import pytest
@@ -26,22 +23,6 @@ from latentia.data import (
 from latentia.data.fetch import download_path
 from latentia.data.named import read_idx
 from latentia.errors import DataError, FileError, OptionError
-
-
-@pytest.fixture
-def server(tmp_path):
-    """A web server that shows the folder `tmp_path / "site"`."""
-    (tmp_path / "site").mkdir()
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *arguments) -> None:
-            pass
-
-    handler = functools.partial(Quiet, directory=str(tmp_path / "site"))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{running.server_address[1]}/"
-        running.shutdown()
 
 
 def test_digits_need_nothing_and_are_always_split_alike():

@@ -1,28 +1,63 @@
 """The data room: readers, named sets, splits, labels, preprocessing. The way in is `open_source`."""
 
 from latentia.data.arrays import ARRAYS, Arrays, ArraySource
+from latentia.data.audio import (
+    AudioHeader,
+    read_audio_header,
+    read_recording,
+    resample,
+    stream_recording,
+    write_recording,
+)
 from latentia.data.cache import RowFile, cache_folder, clear_cache
-from latentia.data.check import CheckReport, check_folder
+from latentia.data.check import CheckReport, FolderReport, SpeechReport, check_folder
+from latentia.data.clip_source import ClipSource
+from latentia.data.clips import Clips
 from latentia.data.dataset import Dataset, Indices, Problem, Store, to_float
 from latentia.data.fetch import RemoteFile, fetch, mirror_folder
 from latentia.data.files import FileSource
+from latentia.data.frontend import Feature, FrontEnd
+from latentia.data.fsdd import Fsdd
 from latentia.data.images import grid, read_picture, write_picture
 from latentia.data.labels import LabelTable, attach, encode_labels, read_labels
-from latentia.data.named import IdxSet, NamedSet, as_source, fetch_named, list_named, named_sets
+from latentia.data.named import ClipSet, IdxSet, NamedSet, as_source, fetch_named, list_named, named_sets
 from latentia.data.opening import open_source
-from latentia.data.order import epoch_order
+from latentia.data.order import epoch_batches, epoch_order
 from latentia.data.preparation import prepare
 from latentia.data.preprocessing import ImagePreprocessing, Preprocessing, VectorPreprocessing
-from latentia.data.source import Kind, Progress, Source, Survey, choose_preprocessing, choose_split
+from latentia.data.ragged import Ragged, RaggedFile
+from latentia.data.source import (
+    NOUNS,
+    FileKind,
+    Kind,
+    Progress,
+    Source,
+    SpeechSurvey,
+    Survey,
+    choose_preprocessing,
+    choose_split,
+)
+from latentia.data.speech import SpeechPreprocessing, active_level, dc_offset, level_gain
 from latentia.data.splits import holdout, require_trainable
+from latentia.data.spoken import SpokenDigits
 
 __all__ = [
     "ARRAYS",
+    "NOUNS",
     "ArraySource",
     "Arrays",
+    "AudioHeader",
     "CheckReport",
+    "ClipSet",
+    "ClipSource",
+    "Clips",
     "Dataset",
+    "Feature",
+    "FileKind",
     "FileSource",
+    "FolderReport",
+    "FrontEnd",
+    "Fsdd",
     "IdxSet",
     "ImagePreprocessing",
     "Indices",
@@ -32,12 +67,19 @@ __all__ = [
     "Preprocessing",
     "Problem",
     "Progress",
+    "Ragged",
+    "RaggedFile",
     "RemoteFile",
     "RowFile",
     "Source",
+    "SpeechPreprocessing",
+    "SpeechReport",
+    "SpeechSurvey",
+    "SpokenDigits",
     "Store",
     "Survey",
     "VectorPreprocessing",
+    "active_level",
     "as_source",
     "attach",
     "cache_folder",
@@ -45,20 +87,28 @@ __all__ = [
     "choose_preprocessing",
     "choose_split",
     "clear_cache",
+    "dc_offset",
     "encode_labels",
+    "epoch_batches",
     "epoch_order",
     "fetch",
     "fetch_named",
     "grid",
     "holdout",
+    "level_gain",
     "list_named",
     "mirror_folder",
     "named_sets",
     "open_source",
     "prepare",
+    "read_audio_header",
     "read_labels",
     "read_picture",
+    "read_recording",
     "require_trainable",
+    "resample",
+    "stream_recording",
     "to_float",
     "write_picture",
+    "write_recording",
 ]

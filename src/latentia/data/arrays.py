@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,8 @@ from latentia.data.dataset import Dataset, Indices, Store
 from latentia.data.files import row_key
 from latentia.data.labels import encode_labels
 from latentia.data.preprocessing import ImagePreprocessing, Preprocessing, VectorPreprocessing
-from latentia.data.source import ALL, Kind, Progress, Survey, choose_split, suggest_size
-from latentia.errors import DataError, FileError, OptionError
+from latentia.data.source import ALL, Kind, Progress, Survey, choose_split, require_kind, suggest_size
+from latentia.errors import DataError, FileError
 
 KEYS = ("x", "images", "data")
 LABEL_KEYS = ("y", "labels")
@@ -42,6 +42,9 @@ class Arrays:
     x: NDArray[Any]
     y: Indices | None = None
     names: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.x)
 
 
 @dataclass(frozen=True)
@@ -96,8 +99,7 @@ class ArraySource:
         """Preprocesses the arrays; see `Source.load`."""
         split = choose_split(self, split)
         arrays = self._first if split == self.splits[0] else self.read(split)
-        if preprocessing.kind != self.kind:
-            raise OptionError(f"{self.name} holds {self.kind}s, but the model takes {preprocessing.kind}s.")
+        require_kind(self, preprocessing)
         with _naming(self.name):
             x, observed = self._rows(arrays.x, preprocessing, split, progress)
         if arrays.y is None:
@@ -109,11 +111,12 @@ class ArraySource:
     ) -> tuple[Store, Store | None]:
         if isinstance(preprocessing, VectorPreprocessing):
             return preprocessing.apply(x), None
-        n, shape = len(x), preprocessing.row_shape
+        form = cast(ImagePreprocessing, preprocessing)
+        n, shape = len(x), form.row_shape
         if n * int(np.prod(shape)) <= IN_MEMORY_BYTES:
-            return preprocessing.fit_array(x)
-        key = row_key(self.fingerprint(), preprocessing, split)
-        rows = keep_rows(key, n, shape, _chunks(x, preprocessing, progress))
+            return form.fit_array(x)
+        key = row_key(self.fingerprint(), form, split)
+        rows = keep_rows(key, n, shape, _chunks(x, form, progress))
         return rows.x, rows.observed
 
 

@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -121,27 +121,45 @@ def keep_rows(key: str, n: int, row_shape: tuple[int, ...], chunks: Iterable[Chu
     Raises:
         FileError: the file cannot be written, for example because the disk is full.
     """
-    if n * int(np.prod(row_shape)) <= IN_MEMORY_BYTES:
+    if fits_memory(n * int(np.prod(row_shape))):
         return _in_memory(row_shape, chunks)
-    folder = _folder(key)
+    folder = kept_folder(key)
     rows = _from_file(folder, row_shape)
     if rows is None:
-        _store(folder, row_shape, chunks)
+        store(folder, lambda place: _fill(place, chunks), lambda: _from_file(folder, row_shape) is not None)
         rows = _from_file(folder, row_shape)
     if rows is None:
         raise FileError(f"The preprocessed data in {folder} are incomplete: start again.")
     return rows
 
 
-def _store(folder: Path, row_shape: tuple[int, ...], chunks: Iterable[Chunk]) -> None:
+def fits_memory(n_bytes: int) -> bool:
+    """Tells whether preprocessed data are few enough to stay in memory."""
+    return n_bytes <= IN_MEMORY_BYTES
+
+
+def kept_folder(key: str) -> Path:
+    """Returns where the preprocessed data of a key are kept."""
+    return cache_folder() / "rows" / f"{key}-v{FORMAT}"
+
+
+def store(folder: Path, fill: Callable[[Path], None], is_whole: Callable[[], bool]) -> None:
+    """Makes a folder of preprocessed data in one piece: it is filled under another name, and then moved into place.
+
+    Args:
+        folder: as `kept_folder` names it.
+        fill: writes the files of a folder.
+        is_whole: tells whether the folder is complete, because another process was faster.
+
+    Raises:
+        FileError: the folder cannot be written, for example because the disk is full.
+    """
     temporary = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
     try:
         _sweep(folder.parent)
         temporary.mkdir(parents=True, exist_ok=True)
-        with (temporary / "x").open("wb") as x, (temporary / "observed").open("wb") as observed:
-            index = _write(x, observed, chunks)
-        (temporary / "index.json").write_text(json.dumps(index), encoding="utf-8")
-        if _from_file(folder, row_shape) is None:  # else another process was faster, and its rows are the same
+        fill(temporary)
+        if not is_whole():  # else the data of the other process are the same
             shutil.rmtree(folder, ignore_errors=True)
             temporary.replace(folder)
     except OSError as error:
@@ -164,8 +182,10 @@ def _sweep(rows: Path) -> None:
                 shutil.rmtree(left, ignore_errors=True)
 
 
-def _folder(key: str) -> Path:
-    return cache_folder() / "rows" / f"{key}-v{FORMAT}"
+def _fill(place: Path, chunks: Iterable[Chunk]) -> None:
+    with (place / "x").open("wb") as x, (place / "observed").open("wb") as observed:
+        index = _write(x, observed, chunks)
+    (place / "index.json").write_text(json.dumps(index), encoding="utf-8")
 
 
 def _in_memory(row_shape: tuple[int, ...], chunks: Iterable[Chunk]) -> Rows:

@@ -36,7 +36,8 @@ class Problem:
 
     Attributes:
         file_name: the file, relative to the data's root.
-        kind: "unreadable", "empty", "too small", "duplicate", "repeated", "frames" or "ignored".
+        kind: "unreadable", "empty", "duplicate", "repeated" or "ignored"; of pictures also "too small" and "frames"; of
+            recordings also "silent", "too short", "clipping", "beyond full scale", "dc offset" and "channels".
         message: what is wrong, in words.
         skipped: whether the file was left out because of it.
     """
@@ -52,12 +53,17 @@ class Dataset:
     """Preprocessed examples with their labels and names.
 
     Attributes:
-        x: rows; uint8 images (N, H, W, C) on the 256-level grid, or float32 vectors (N, D).
+        x: rows; uint8 images (N, H, W, C) on the 256-level grid, float32 vectors (N, D), or int16 waveforms (N, S) that
+            are zero behind their ends.
         observed: False where a pixel is missing, bool (N, H, W); None where nothing is.
         labels: for each head the class of each example, int64 (N,), -1 where unknown.
         label_names: for each head the names of its classes.
         file_names: a name for each example, or () where examples have none.
         problems: what was found wrong on the way.
+        lengths: samples of each waveform, int64 (N,); None for other data.
+        gains: what each waveform was multiplied by, float32 (N,); None for other data.
+        groups: for each example what it belongs to, as the file for pieces of one recording or the speaker where it is
+            known; a split keeps groups together. () where each example stands alone.
     """
 
     x: Store
@@ -66,6 +72,9 @@ class Dataset:
     label_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     file_names: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
+    lengths: Indices | None = None
+    gains: NDArray[np.float32] | None = None
+    groups: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.x)
@@ -75,7 +84,8 @@ class Dataset:
         return self.file_names[index] if self.file_names else f"#{index}"
 
     def batch(self, indices: Indices | Sequence[int] | slice) -> Batch:
-        """Fetches examples as a batch: images become float (N, C, H, W) in [0, 1] in channels-last memory.
+        """Fetches examples as a batch: images become float (N, C, H, W) in [0, 1] in channels-last memory,
+        waveforms float (N, S) in [-1, 1] with their lengths.
 
         Args:
             indices: positions in the data set, shape (B,), or a slice of it.
@@ -91,6 +101,7 @@ class Dataset:
         return Batch(
             x=to_float(self.x[rows]),
             observed=observed,
+            lengths=None if self.lengths is None else torch.from_numpy(self.lengths[rows]),
             labels={head: torch.from_numpy(values[rows]) for head, values in self.labels.items()},
             index=torch.from_numpy(rows),
         )
@@ -105,7 +116,9 @@ class Dataset:
 
 
 def to_float(rows: NDArray[Any]) -> torch.Tensor:
-    """Turns stored rows into floats: uint8 images (N, H, W, C) to (N, C, H, W) in [0, 1], vectors as they are."""
+    """Turns stored rows into floats: images (N, H, W, C) to (N, C, H, W) in [0, 1], 16-bit waveforms to [-1, 1]."""
     if rows.dtype == np.uint8:
         return torch.from_numpy(rows).permute(0, 3, 1, 2).to(torch.float32).div_(255.0)
+    if rows.dtype == np.int16:
+        return torch.from_numpy(rows).to(torch.float32).div_(32768.0)
     return torch.from_numpy(np.ascontiguousarray(rows, dtype=np.float32))

@@ -7,16 +7,17 @@ import hashlib
 import logging
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from latentia.data.cache import cache_folder
 from latentia.data.images import read_bytes
 from latentia.errors import DataError, FileError
 
 MIRROR = "LATENTIA_MIRROR"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class RemoteFile:
     Attributes:
         path: relative to the mirror, and to the folder of downloads.
         urls: public homes, the first one that answers is taken.
-        sha256: of the content; if the file is packed with gzip, of what is inside, because mirrors repack.
+        sha256: of what is inside, because mirrors repack: of the content unpacked with gzip, or the `content_digest` of
+            an archive.
     """
 
     path: str
@@ -52,15 +54,31 @@ def fetch(file: RemoteFile, set_name: str, mirror: Path | None = None) -> bytes:
         FileError: it is not in the mirror, or cannot be downloaded.
         DataError: it has another content than expected.
     """
+    return fetch_as(file, set_name, mirror, lambda path: _unpacked(path, file))
+
+
+def fetch_as(file: RemoteFile, set_name: str, mirror: Path | None, read: Callable[[Path], T]) -> T:
+    """Returns what is read from a file, which is downloaded where there is no mirror.
+
+    Args:
+        file: what to get.
+        set_name: the set that it belongs to, for messages.
+        mirror: folder to take it from instead of the public home.
+        read: reads a path and compares the checksum; it raises DataError where that is another one.
+
+    Raises:
+        FileError: it is not in the mirror, or cannot be downloaded.
+        DataError: it has another content than expected.
+    """
     place = mirror_folder(mirror)
     if place is not None:
         path = place / file.path
         if not path.is_file():
             raise FileError(f"The mirror {place} does not hold {file.path} of the data set '{set_name}'.")
-        return _unpacked(path, file)
+        return read(path)
     path = _download(file, set_name)
     try:
-        return _unpacked(path, file)
+        return read(path)
     except DataError:
         path.unlink(missing_ok=True)  # so that the next try downloads it anew
         raise

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import stat
 import struct
 import threading
 import warnings
@@ -20,7 +19,7 @@ from PIL import Image, PngImagePlugin
 
 from latentia.data.pixels import orientation
 from latentia.errors import DataError, FileError
-from latentia.files import replacing
+from latentia.files import regular_size, replacing
 
 # Raster formats that Pillow decodes itself; EPS and the like would start other programs.
 FORMATS = (
@@ -178,21 +177,10 @@ def grid(pictures: NDArray[np.uint8], columns: int | None = None, gap: int = 2) 
 
 def _size_of(path: Path) -> int:
     """Returns the size of a picture file, once it is known to be a file of a size that pictures have."""
-    try:
-        facts = path.stat()
-    except FileNotFoundError as error:
-        raise FileError(f"There is no file {path}.") from error
-    except OSError as error:
-        raise FileError(f"Cannot read {path}: {error.strerror or error}.") from error
-    if not stat.S_ISREG(facts.st_mode):
-        raise FileError(f"Cannot read {path}: it is not a file but a {_kind(facts.st_mode)}.")
-    if facts.st_size > LARGEST_FILE:
-        raise DataError(f"{path} has {facts.st_size:,} bytes, more than any picture needs: remove it.")
-    return facts.st_size
-
-
-def _kind(mode: int) -> str:
-    return "folder" if stat.S_ISDIR(mode) else "pipe" if stat.S_ISFIFO(mode) else "device or socket"
+    size = regular_size(path)
+    if size > LARGEST_FILE:
+        raise DataError(f"{path} has {size:,} bytes, more than any picture needs: remove it.")
+    return size
 
 
 @cache

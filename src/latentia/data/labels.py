@@ -18,6 +18,7 @@ from latentia.data.images import read_bytes
 from latentia.errors import DataError
 
 FILE_NAME = "file_name"
+SPEAKER = "speaker"
 LONGEST_NUMBER = 1000  # digits; Python refuses to read much longer ones
 
 
@@ -92,6 +93,8 @@ def read_labels(path: Path | str) -> LabelTable:
 def attach(dataset: Dataset, table: LabelTable) -> Dataset:
     """Returns the data set with the table's heads; a head that it had already is replaced as a whole.
 
+    Recordings of one speaker become a group, which splits keep together.
+
     Raises:
         DataError: the examples have no file names, or the table names files that are not among them.
     """
@@ -107,7 +110,15 @@ def attach(dataset: Dataset, table: LabelTable) -> Dataset:
         dataset,
         labels={**dataset.labels, **{head: values for head, (values, _) in encoded.items()}},
         label_names={**dataset.label_names, **{head: names for head, (_, names) in encoded.items()}},
+        groups=_groups(dataset, table.heads.get(SPEAKER)),
     )
+
+
+def _groups(dataset: Dataset, speakers: Mapping[str, str] | None) -> tuple[str, ...]:
+    """Groups recordings by speaker where one is known, else by file."""
+    if speakers is None or not dataset.groups:
+        return dataset.groups
+    return tuple(f"{SPEAKER} {speakers[name]}" if speakers.get(name) else name for name in dataset.file_names)
 
 
 def encode_labels(values: Sequence[Any] | NDArray[Any]) -> tuple[Indices, tuple[str, ...]]:

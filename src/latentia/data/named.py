@@ -1,17 +1,19 @@
-"""Named data sets. Another one is a class with `read`, registered under its name."""
+"""Named data sets. Another one is a class with `read`, registered under its name; of recordings, with `kind` too."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latentia.data.arrays import Arrays, ArraySource
+from latentia.data.clip_source import ClipSource
+from latentia.data.clips import Clips
 from latentia.data.fetch import RemoteFile, fetch
 from latentia.errors import DataError
 from latentia.registry import Registry
@@ -37,10 +39,37 @@ class NamedSet(Protocol):
         ...
 
 
-named_sets: Registry[NamedSet] = Registry("data set")
+class ClipSet(Protocol):
+    """A data set of recordings with a name; registered classes are built without arguments.
+
+    Attributes:
+        kind: tells it from a set of arrays without reading it.
+        splits: names of its splits, the one to train on first.
+        about: what it is, where it is from and its licence, in a sentence.
+        version: changes when the content or the split changes.
+    """
+
+    @property
+    def kind(self) -> Literal["speech"]: ...
+
+    @property
+    def splits(self) -> tuple[str, ...]: ...
+
+    @property
+    def about(self) -> str: ...
+
+    @property
+    def version(self) -> str: ...
+
+    def read(self, split: str, mirror: Path | None) -> Clips:
+        """Returns the recordings of a split, taken from the mirror if there is one."""
+        ...
 
 
-def open_named(name: str, mirror: Path | None = None) -> ArraySource:
+named_sets: Registry[NamedSet | ClipSet] = Registry("data set")
+
+
+def open_named(name: str, mirror: Path | None = None) -> ArraySource | ClipSource:
     """Opens a named set; nothing is read or downloaded yet.
 
     Raises:
@@ -49,10 +78,13 @@ def open_named(name: str, mirror: Path | None = None) -> ArraySource:
     return as_source(name, named_sets.build(name, {}), mirror)
 
 
-def as_source(name: str, entry: NamedSet, mirror: Path | None = None) -> ArraySource:
+def as_source(name: str, entry: NamedSet | ClipSet, mirror: Path | None = None) -> ArraySource | ClipSource:
     """Makes a source of a set, registered or not."""
     fingerprint = hashlib.blake2b(f"{name}\0{entry.version}".encode(), digest_size=16).hexdigest()
-    return ArraySource(name, partial(_read, entry, mirror), lambda: fingerprint, entry.splits)
+    read = partial(_read, entry, mirror)
+    if getattr(entry, "kind", "image") == "speech":
+        return ClipSource(name, cast(Callable[[str], Clips], read), lambda: fingerprint, entry.splits)
+    return ArraySource(name, cast(Callable[[str], Arrays], read), lambda: fingerprint, entry.splits)
 
 
 def fetch_named(name: str, mirror: Path | None = None) -> dict[str, int]:
@@ -64,7 +96,7 @@ def fetch_named(name: str, mirror: Path | None = None) -> dict[str, int]:
         DataError: a file has another content than expected.
     """
     entry = named_sets.build(name, {})
-    return {split: len(entry.read(split, mirror).x) for split in entry.splits}
+    return {split: len(entry.read(split, mirror)) for split in entry.splits}
 
 
 def list_named() -> dict[str, str]:
@@ -72,7 +104,7 @@ def list_named() -> dict[str, str]:
     return {name: named_sets.build(name, {}).about for name in named_sets}
 
 
-def _read(entry: NamedSet, mirror: Path | None, split: str) -> Arrays:
+def _read(entry: NamedSet | ClipSet, mirror: Path | None, split: str) -> Arrays | Clips:
     return entry.read(split, mirror)
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from latentia.config import Frozen
 from latentia.data.pixels import plain
+from latentia.data.speech import SpeechPreprocessing
 from latentia.errors import DataError
 
 Pixels = NDArray[np.uint8]
@@ -254,7 +255,7 @@ class VectorPreprocessing(Frozen):
         return f"Each of the {len(self.mean)} features is shifted to mean 0 and scaled to standard deviation 1."
 
 
-Preprocessing = Annotated[ImagePreprocessing | VectorPreprocessing, Field(discriminator="kind")]
+Preprocessing = Annotated[ImagePreprocessing | VectorPreprocessing | SpeechPreprocessing, Field(discriminator="kind")]
 
 
 def _finite_vectors(x: NDArray[Any]) -> NDArray[np.float64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -10,16 +11,27 @@ from latentia.data.dataset import Dataset, Indices, Store
 from latentia.errors import DataError
 
 MIN_EXAMPLES = 2
-_CHUNK = 512
+SILENCE = b""  # the hash of every recording without a sound
+_CHUNK = 128
 
 
-def row_hashes(rows: Store, seed: int) -> list[bytes]:
-    """Returns a hash of each row; only a few rows are in memory at a time."""
+def row_hashes(rows: Store, seed: int, lengths: Indices | None = None) -> list[bytes]:
+    """Returns a hash of each row; only a few rows are in memory at a time.
+
+    Args:
+        rows: N of them.
+        seed: another seed, other hashes.
+        lengths: how much of each row counts, shape (N,); all of it if None.
+    """
     key = str(seed).encode()
     hashes: list[bytes] = []
     for start in range(0, len(rows), _CHUNK):
-        chunk = rows[np.arange(start, min(start + _CHUNK, len(rows)))]
-        hashes += [hashlib.blake2b(row.tobytes(), digest_size=16, key=key).digest() for row in chunk]
+        positions = np.arange(start, min(start + _CHUNK, len(rows)))
+        chunk = rows[positions]
+        valid = [None] * len(chunk) if lengths is None else lengths[positions].tolist()
+        for row, length in zip(chunk, valid, strict=True):
+            silent = lengths is not None and not row.any()
+            hashes.append(SILENCE if silent else _hash(row[:length].tobytes(), key))
     return hashes
 
 
@@ -27,7 +39,8 @@ def holdout(dataset: Dataset, fraction: float, seed: int) -> tuple[Indices, Indi
     """Splits examples in two by the hash of their content, so that duplicates land on one side.
 
     The same examples in another order are split in the same way. If all examples are equal, one of them is held out
-    nevertheless.
+    nevertheless. Examples with groups are split by the hashes of those: all recordings of a speaker land on one side;
+    where there is one speaker only, all pieces of a recording do; where there is one recording only, each piece counts.
 
     Args:
         dataset: N examples.
@@ -43,16 +56,18 @@ def holdout(dataset: Dataset, fraction: float, seed: int) -> tuple[Indices, Indi
         return everything, everything[:0]
     wanted = min(n - 1, max(1, round(fraction * n)))
     groups: dict[bytes, list[int]] = {}
-    for position, value in enumerate(row_hashes(dataset.x, seed)):
+    for position, value in enumerate(_keys(dataset, seed)):
         groups.setdefault(value, []).append(position)
     held: list[int] = []
     for value in sorted(groups):
         if len(held) >= wanted:
             break
-        # A group may be larger than what is wanted, but something must be left to train on.
-        if len(held) + len(groups[value]) < n:
+        # A group may be larger than what is wanted, but most must be left to train on.
+        if len(held) + len(groups[value]) <= min(n - 1, 2 * wanted):
             held += groups[value]
-    held_out = np.array(sorted(held or [n - 1]), np.int64)
+    smallest = groups[min(sorted(groups), key=lambda value: len(groups[value]))]
+    held = held or (smallest if len(smallest) < n else [n - 1])
+    held_out = np.array(sorted(held), np.int64)
     return np.setdiff1d(everything, held_out), held_out
 
 
@@ -67,3 +82,39 @@ def require_trainable(dataset: Dataset) -> None:
             f"A model cannot be learned from {len(dataset)} example(s): at least {MIN_EXAMPLES} are needed, one to "
             f"learn from and one to check on, and a few hundred to be useful."
         )
+
+
+def _keys(dataset: Dataset, seed: int) -> list[bytes]:
+    """Returns for each example the hash of what it must stay together with."""
+    contents = row_hashes(dataset.x, seed, dataset.lengths)
+    if not dataset.groups:
+        return contents
+    for groups in filter(None, (dataset.groups, dataset.file_names)):
+        keys = _joined(groups, contents, seed)
+        if len(set(keys)) > 1:
+            return keys
+    return contents
+
+
+def _joined(groups: Sequence[str], contents: list[bytes], seed: int) -> list[bytes]:
+    """Returns a hash for each example's group; groups with equal examples become one."""
+    key = str(seed).encode()
+    names = [_hash(group.encode(errors="surrogateescape"), key) for group in groups]
+    leader = {name: name for name in names}
+
+    def leading(name: bytes) -> bytes:
+        while leader[name] != name:
+            name = leader[name]
+        return name
+
+    first: dict[bytes, bytes] = {}
+    for name, content in zip(names, contents, strict=True):
+        if content == SILENCE:  # which makes no two recordings the same
+            continue
+        one, other = sorted((leading(first.setdefault(content, name)), leading(name)))
+        leader[other] = one
+    return [leading(name) for name in names]
+
+
+def _hash(content: bytes, key: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=16, key=key).digest()

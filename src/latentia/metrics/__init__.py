@@ -7,5 +7,25 @@ from latentia.metrics.latents import (
     gaussian_kl,
     information_per_latent,
 )
+from latentia.metrics.speech import (
+    active_level,
+    log_spectral_distance,
+    mel_cepstral_distortion,
+    pitch,
+    si_sdr,
+    spectral_centroid,
+)
 
-__all__ = ["ACTIVE_VARIANCE", "active_units", "aggregate_moments", "gaussian_kl", "information_per_latent"]
+__all__ = [
+    "ACTIVE_VARIANCE",
+    "active_level",
+    "active_units",
+    "aggregate_moments",
+    "gaussian_kl",
+    "information_per_latent",
+    "log_spectral_distance",
+    "mel_cepstral_distortion",
+    "pitch",
+    "si_sdr",
+    "spectral_centroid",
+]

@@ -11,7 +11,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
-from latentia.data import Arrays, ArraySource, open_source
+from latentia.data import Arrays, ArraySource, Clips, ClipSource, open_source
 from latentia.presets import resolve
 from latentia.training.fit import prepare_training
 
@@ -44,11 +44,13 @@ def mirror() -> Path:
 
 
 DENSE = {"name": "dense", "width": 16}
+CONV_GRU = {"name": "conv-gru", "width": 16, "blocks": 1}
 
 
 def build(source, changes):
     """Returns a model of a source, with weights at random, and the source's examples."""
-    model = {"latent_dim": 4, "encoder": DENSE, "decoder": DENSE}
+    networks = CONV_GRU if source.kind == "speech" else DENSE
+    model = {"latent_dim": 4, "encoder": networks, "decoder": networks}
     config, preprocessing = resolve(source, None, {**changes, "model": {**model, **changes.get("model", {})}})
     dataset = source.load(preprocessing)
     training = prepare_training(dataset, preprocessing, config, name=source.name, fingerprint="f00d")
@@ -78,3 +80,30 @@ def vectors():
     x = np.random.default_rng(0).normal(size=(120, 3)) * [2.0, 10.0, 0.5] + [5.0, 0.0, -1.0]
     source = ArraySource("vectors", lambda split: Arrays(x), lambda: "f00d")
     return build(source, {"model": {"latent_dim": 1}})
+
+
+def tones(n: int = 24, rate: int = 8000, seed: int = 0) -> Clips:
+    """Recordings of two voices, each of which says one of three words that differ in pitch movement."""
+    random = np.random.default_rng(seed)
+    waves, words, speakers = [], [], []
+    for number in range(n):
+        word, speaker = number % 3, number // 3 % 2
+        time = np.arange(int(rate * random.uniform(0.25, 0.6))) / rate
+        glide = 1 + (word - 1) * 0.4 * time / time[-1]
+        phase = 2 * np.pi * np.cumsum((120 + 90 * speaker) * glide) / rate
+        wave = sum(np.sin(k * phase) / k for k in range(1, 8)) * np.hanning(len(time))
+        waves.append((0.1 * wave + 1e-3 * random.normal(size=len(time))).astype(np.float32))
+        words.append(("down", "flat", "up")[word])
+        speakers.append(("low", "high")[speaker])
+    names = tuple(f"{number:02}.wav" for number in range(n))
+    return Clips(names, lambda n: (waves[n], rate), {"word": tuple(words), "speaker": tuple(speakers)})
+
+
+def tone_source(n: int = 24) -> ClipSource:
+    return ClipSource("tones", lambda _split: tones(n), lambda: "f00d")
+
+
+@pytest.fixture(scope="session")
+def speech():
+    """A model of speech with weights at random, and recordings."""
+    return build(tone_source(), {"model": {"frame_dim": 3, "frame_prior": {"name": "recurrent", "width": 16}}})

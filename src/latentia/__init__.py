@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         tasks,
         training,
     )
-    from latentia.estimators import VAE, ImageVAE
+    from latentia.estimators import VAE, ImageVAE, SpeechVAE
     from latentia.hub import load
 
 __version__ = "0.1.0"
@@ -41,6 +41,7 @@ __version__ = "0.1.0"
 __all__ = [
     "VAE",
     "ImageVAE",
+    "SpeechVAE",
     "__version__",
     "config",
     "core",
@@ -62,7 +63,10 @@ __all__ = [
     "training",
 ]
 
-_HOMES = {"VAE": "latentia.estimators", "ImageVAE": "latentia.estimators", "load": "latentia.hub"}
+_HOMES = {
+    **dict.fromkeys(("VAE", "ImageVAE", "SpeechVAE"), "latentia.estimators"),
+    "load": "latentia.hub",
+}
 
 
 def __getattr__(name: str) -> Any:

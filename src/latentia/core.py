@@ -1,12 +1,13 @@
-"""The records that everything passes on: `Batch`, `LatentGroup`, `Inference`, `Terms`.
+"""The records that everything passes on: `Batch`, `Latents`, `LatentGroup`, `Inference`, `Terms`.
 
-Shapes: N examples, K samples of the latents, D latent dimensions. A batch is what the reader knows, an
-inference is what the model believes about it, terms are what the objective makes of both.
+Shapes: N examples, K samples of the latents, D latent dimensions; in sequences T positions of the data and G groups of
+them with latents of their own. A batch is what the reader knows, an inference is what the model believes about it,
+terms are what the objective makes of both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -37,9 +38,10 @@ class Batch:
     """Some examples.
 
     Attributes:
-        x: the data, float, shape (N, ...): images (N, C, H, W) in [0, 1], vectors (N, D).
+        x: the data, float, shape (N, ...): images (N, C, H, W) in [0, 1], vectors (N, D), sequences (N, T, F), which
+            are waveforms (N, S) until they are prepared.
         observed: True where `x` was seen, shape broadcastable to `x`; None where all of it was.
-        lengths: valid length of each example, shape (N,); None where all of `x` is valid.
+        lengths: valid length of each sequence, shape (N,); None where all of `x` is valid.
         labels: for each head the class of each example, shape (N,), -1 where unknown.
         index: the position of each example in its data set, shape (N,).
     """
@@ -52,6 +54,18 @@ class Batch:
 
     def __len__(self) -> int:
         return self.x.shape[0]
+
+    def rows(self, chosen: slice) -> Batch:
+        """Returns some of the examples, without their labels."""
+
+        def part(value: Tensor | None) -> Tensor | None:
+            return None if value is None else value[chosen]
+
+        return Batch(self.x[chosen], part(self.observed), part(self.lengths), index=part(self.index))
+
+    def sequence(self, number: int) -> Tensor:
+        """Returns the valid part of one example."""
+        return self.x[number] if self.lengths is None else self.x[number, : int(self.lengths[number])]
 
     def to(self, device: torch.device | str) -> Batch:
         """Returns the batch on another device."""
@@ -69,16 +83,95 @@ class Batch:
         )
 
 
+def join(parts: Sequence[Batch]) -> Batch:
+    """Puts data below each other, and their lengths; shorter sequences are filled up with zeros.
+
+    Args:
+        parts: at least one batch.
+
+    Example:
+        >>> two = [Batch(torch.ones(1, size, 3), lengths=torch.tensor([size])) for size in (2, 4)]
+        >>> join(two).x.shape, join(two).lengths
+        (torch.Size([2, 4, 3]), tensor([2, 4]))
+    """
+    lengths = [part.lengths for part in parts if part.lengths is not None]
+    if not lengths:
+        return Batch(torch.cat([part.x for part in parts]))
+    return Batch(torch.cat(filled([part.x for part in parts])), lengths=torch.cat(lengths))
+
+
+def filled(parts: Sequence[Tensor], axis: int = 1) -> list[Tensor]:
+    """Fills tensors up with zeros behind their ends to the longest of them along an axis."""
+    longest = max(part.shape[axis] for part in parts)
+    return [
+        torch.cat([part, part.new_zeros(*part.shape[:axis], longest - part.shape[axis], *part.shape[axis + 1 :])], axis)
+        for part in parts
+    ]
+
+
+@dataclass(frozen=True)
+class Latents:
+    """Values of all latents of some examples.
+
+    Attributes:
+        code: of each example as a whole, shape (K, N, D).
+        frames: of each group of positions within it, shape (K, N, G, D'); None in models that have none.
+        lengths: positions of the data that each example has, shape (N,); None where all have the same shape.
+    """
+
+    code: Tensor
+    frames: Tensor | None = None
+    lengths: Tensor | None = None
+
+    @property
+    def n(self) -> int:
+        """Number of examples."""
+        return self.code.shape[1]
+
+    def rows(self, chosen: slice) -> Latents:
+        """Returns the latents of some of the examples."""
+        return Latents(
+            self.code[:, chosen],
+            None if self.frames is None else self.frames[:, chosen],
+            None if self.lengths is None else self.lengths[chosen],
+        )
+
+    def to(self, device: torch.device | str) -> Latents:
+        """Returns the latents on another device."""
+        return Latents(
+            self.code.to(device),
+            None if self.frames is None else self.frames.to(device),
+            None if self.lengths is None else self.lengths.to(device),
+        )
+
+
+def join_latents(parts: Sequence[Latents]) -> Latents:
+    """Puts latents of examples below each other; shorter sequences are filled up with zeros.
+
+    Example:
+        >>> join_latents([Latents(torch.zeros(1, 2, 4)), Latents(torch.zeros(1, 3, 4))]).n
+        5
+    """
+    frames = [part.frames for part in parts if part.frames is not None]
+    lengths = [part.lengths for part in parts if part.lengths is not None]
+    return Latents(
+        torch.cat([part.code for part in parts], 1),
+        torch.cat(filled(frames, axis=2), 1) if frames else None,
+        torch.cat(lengths) if lengths else None,
+    )
+
+
 @dataclass(frozen=True)
 class LatentGroup:
     """One group of latents: what was inferred, what was expected, what was drawn.
 
     Attributes:
         name: "z" in a model with one group; "utterance", "frames" ... in others.
-        posterior: batch shape (N,) or (N, T), event shape (D,).
+        posterior: batch shape (N,), event shape (D,); of a group with positions (K, N, G), since it may depend on the
+            draws of another group.
         prior: broadcastable to the posterior.
-        sample: K draws from the posterior, shape (K, N, D) or (K, N, T, D).
-        mask: True where a position exists, shape (N, T); None where all do.
+        sample: K draws from the posterior, shape (K, N, D) or (K, N, G, D).
+        mask: True where a position exists, shape (N, G); None where all do.
     """
 
     name: str
@@ -88,11 +181,10 @@ class LatentGroup:
     mask: Tensor | None = None
 
     def sum_positions(self, nats: Tensor) -> Tensor:
-        """Sums nats per position (..., N) or (..., N, T) over the positions that exist, to (..., N)."""
-        if self.posterior.batch_shape.numel() == nats.shape[-1] and len(self.posterior.batch_shape) == 1:
+        """Sums nats per position (..., N, G) over the positions that exist, to (..., N); without positions a no-op."""
+        if self.sample.dim() == 3:
             return nats
-        present = nats if self.mask is None else nats.masked_fill(~self.mask, 0.0)
-        return present.sum(-1)
+        return nats.sum(-1) if self.mask is None else nats.masked_fill(~self.mask, 0.0).sum(-1)
 
 
 @dataclass(frozen=True)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from latentia.estimators import VAE, ImageVAE
+from latentia.estimators import VAE, ImageVAE, SpeechVAE
 from latentia.runs import RunFolder, read_history, read_model
 
+ESTIMATORS = {"image": ImageVAE, "speech": SpeechVAE, "vector": VAE}
 
-def load(name_or_path: str | Path) -> ImageVAE | VAE:
+
+def load(name_or_path: str | Path) -> ImageVAE | SpeechVAE | VAE:
     """Loads a model that was trained with `latentia train` or saved with `save_pretrained`.
 
     Args:
         name_or_path: the run folder.
 
     Returns:
-        The fitted estimator: `ImageVAE` for pictures, `VAE` for vectors.
+        The fitted estimator: `ImageVAE` for pictures, `SpeechVAE` for recordings, `VAE` for vectors.
 
     Raises:
         RunError: there is no such run folder, or it is unfinished, damaged or of a newer format.
@@ -32,5 +34,5 @@ def load(name_or_path: str | Path) -> ImageVAE | VAE:
     """
     run = RunFolder(Path(name_or_path).expanduser())
     trained = read_model(run.path)
-    estimator = ImageVAE if trained.preprocessing.kind == "image" else VAE
+    estimator = ESTIMATORS[trained.preprocessing.kind]
     return estimator.from_trained(trained, read_history(run))

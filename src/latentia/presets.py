@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from latentia.config import Config
-from latentia.data import Preprocessing, Source, choose_preprocessing
+from latentia.data import NOUNS, Kind, Preprocessing, Source, choose_preprocessing
 from latentia.errors import OptionError, nearest
 
 Shape = tuple[int, ...]
@@ -20,6 +20,7 @@ class Preset:
 
     Attributes:
         name: for `--preset`.
+        kind: of data that it is for.
         description: one line.
         paper: where it comes from.
         settings: the rest of the configuration, once the shape of an example is known.
@@ -27,6 +28,7 @@ class Preset:
     """
 
     name: str
+    kind: Kind
     description: str
     paper: str
     settings: Callable[[Shape], Settings]
@@ -89,9 +91,34 @@ def _vector(shape: Shape) -> Settings:
     }
 
 
+def _speech(shape: Shape) -> Settings:
+    """A code of the voice, and 25 groups of latents in a second, through convolutions and recurrent layers."""
+    return {
+        "model": {
+            "kind": "sequence",
+            "latent_dim": 32,
+            "frame_dim": 24,
+            "encoder": {"name": "conv-gru", "width": 192, "blocks": 2},
+            "decoder": {"name": "conv-gru", "width": 192, "blocks": 2},
+            "frame_prior": {"name": "recurrent", "width": 192},
+            "likelihood": {"name": "gaussian", "initial_scale": 1.5},
+        },
+        "objective": {"name": "elbo", "warmup_steps": 300, "warmup_start": 0.05},
+        "training": {"epochs": 40, "batch_size": 32, "patience": 10, "gradient_clip": 2000.0},
+    }
+
+
+def _speech_power(shape: Shape) -> Settings:
+    """The same on power spectra."""
+    settings = _speech(shape)
+    networks = {"encoder": {**settings["model"]["encoder"], "logarithm": True}, "likelihood": "itakura-saito"}
+    return {**settings, "model": {**settings["model"], **networks}}
+
+
 register_preset(
     Preset(
         "mnist",
+        "image",
         "dynamically binarised 28x28 digits, small residual convolutions, flow prior",
         "Kingma and Welling, 2014, arXiv:1312.6114; binarisation: Burda et al., 2016, arXiv:1509.00519; prior: Chen et "
         "al., 2017, arXiv:1611.02731",
@@ -102,13 +129,34 @@ register_preset(
 register_preset(
     Preset(
         "image",
+        "image",
         "8-bit pictures of any size, residual convolutions, learned sigma",
         "Kingma and Welling, 2014, arXiv:1312.6114; sigma: Rybkin et al., 2021, arXiv:2006.13202",
         _image,
     )
 )
 register_preset(
-    Preset("vector", "rows of numbers, dense networks", "Kingma and Welling, 2014, arXiv:1312.6114", _vector)
+    Preset("vector", "vector", "rows of numbers, dense networks", "Kingma and Welling, 2014, arXiv:1312.6114", _vector)
+)
+register_preset(
+    Preset(
+        "speech",
+        "speech",
+        "recordings as log-mel spectrograms, latents of the utterance and of frame groups",
+        "Hsu, Zhang and Glass, 2017, arXiv:1709.07902; prior of frames: Chung et al., 2015, arXiv:1506.02216",
+        _speech,
+        {"feature": "log-mel"},
+    )
+)
+register_preset(
+    Preset(
+        "speech-power",
+        "speech",
+        "recordings as power spectra, Itakura-Saito likelihood",
+        "Girin et al., 2021, arXiv:2008.12595; likelihood: Fevotte, Bertin and Durrieu, 2009, Neural Computation 21",
+        _speech_power,
+        {"feature": "power"},
+    )
 )
 
 
@@ -127,7 +175,7 @@ def default_preset(source: Source) -> str:
     """Returns the name of the preset that suits the data."""
     if source.name == "mnist":  # by its name alone, so that nothing is read or downloaded to answer
         return "mnist"
-    return "vector" if source.kind == "vector" else "image"
+    return source.kind
 
 
 def resolve(source: Source, preset: str | None, settings: Mapping[str, Any]) -> tuple[Config, Preprocessing]:
@@ -139,9 +187,15 @@ def resolve(source: Source, preset: str | None, settings: Mapping[str, Any]) -> 
         settings: nested settings.
 
     Raises:
-        OptionError: an unknown preset, key or value.
+        OptionError: an unknown preset, key or value, or a preset for other data.
     """
     chosen = get_preset(preset or default_preset(source))
+    if chosen.kind != source.kind:
+        fitting = ", ".join(name for name in PRESETS if PRESETS[name].kind == source.kind)
+        raise OptionError(
+            f"The preset '{chosen.name}' is for {NOUNS[chosen.kind]}, but {source.name} holds {NOUNS[source.kind]}; "
+            f"take one of: {fitting}."
+        )
     data = Config().with_settings({"data": dict(chosen.data)}).with_settings(_only(settings, "data")).data
     preprocessing = choose_preprocessing(source, data)
     base = Config().with_settings(

@@ -13,6 +13,7 @@ import re
 import threading
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,10 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 
 import latentia
 from latentia.config import Config
-from latentia.data import Preprocessing
+from latentia.data import Preprocessing, SpeechPreprocessing
 from latentia.errors import LatentiaError, OptionError, RunError
 from latentia.files import make_folder, replacing, write_error, write_json, write_text
-from latentia.models import LatentModel, build_model
+from latentia.models import LatentModel, Vocoder, build_model, build_vocoder
 
 FORMAT_VERSION = 1
 LOCK = ".lock"
@@ -162,6 +163,26 @@ class TrainedModel:
     def device(self) -> torch.device:
         """Where the model is."""
         return next(self.model.parameters()).device
+
+    @property
+    def speech(self) -> SpeechPreprocessing:
+        """How a model of speech has its recordings.
+
+        Raises:
+            OptionError: the model is one of other data.
+        """
+        if self.preprocessing.kind != "speech":
+            raise OptionError(f"This takes a model of speech, and {self.name} is one of {self.preprocessing.kind}s.")
+        return self.preprocessing
+
+    @cached_property
+    def vocoder(self) -> Vocoder:
+        """What makes waveforms of the features of a model of speech.
+
+        Raises:
+            OptionError: the model is not one of speech, or the configuration names no vocoder for its features.
+        """
+        return build_vocoder(self.config.vocoder, self.speech.front_end)
 
 
 def write_config(run: RunFolder, trained: TrainedModel) -> None:

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from latentia.config import ModelConfig, Part
 from latentia.core import Batch
-from latentia.distributions import LIKELIHOODS, POSTERIORS, PRIORS
+from latentia.distributions import FRAME_PRIORS, LIKELIHOODS, POSTERIORS, PRIORS
 from latentia.models import MODELS, build_model
-from latentia.nets import DECODERS, ENCODERS
+from latentia.nets import DECODERS, ENCODERS, SEQUENCE_DECODERS, SEQUENCE_ENCODERS
 from latentia.objectives import OBJECTIVES, log_weights
 from latentia.registry import Registry
 
@@ -23,7 +23,10 @@ LATENT = 3
 IMAGE = (1, 8, 8)
 COLOUR = (3, 8, 8)
 VECTOR = (5,)
+LENGTHS = (9, 7, 4, 1)
 SMALL: dict[str, dict[str, Any]] = {
+    "conv-gru": {"width": 16, "blocks": 1, "stride": 4},
+    "recurrent": {"width": 6},
     "residual": {"widths": (4, 6), "blocks": (1, 1)},
     "dense": {"width": 8},
     "mixture": {"components": 4},
@@ -48,28 +51,47 @@ def data(likelihood: str, shape: tuple[int, ...], n: int = 4) -> Tensor:
         return (torch.rand(n, *shape) < 0.3).float()
     if cls.grid:
         return torch.randint(0, 256, (n, *shape)).float() / 255
-    return torch.randn(n, *shape)
+    return torch.randn(n, *shape).square() if likelihood == "itakura-saito" else torch.randn(n, *shape)
+
+
+def examples(config: ModelConfig, shape: tuple[int, ...]) -> Batch:
+    """Four examples; those of sequence models have different lengths."""
+    if config.kind != "sequence":
+        return Batch(data(config.likelihood.name, shape))
+    lengths = torch.tensor(LENGTHS)
+    mask = torch.arange(max(LENGTHS)) < lengths[:, None]
+    return Batch(data(config.likelihood.name, (max(LENGTHS), *shape)), mask[..., None], lengths)
 
 
 def every_model() -> list[tuple[ModelConfig, tuple[int, ...]]]:
     cases: list[tuple[ModelConfig, tuple[int, ...]]] = []
-    base = ModelConfig(latent_dim=LATENT, encoder=small("dense"), decoder=small("dense"))
     for kind in MODELS:
-        for name in LIKELIHOODS:
-            cases += [(base.model_copy(update={"kind": kind, "likelihood": small(name)}), s) for s in shapes_of(name)]
-        for field, registry in (
+        networks = "conv-gru" if kind == "sequence" else "dense"
+        base = ModelConfig(kind=kind, latent_dim=LATENT, frame_dim=2, encoder=small(networks), decoder=small(networks))
+        likelihoods = [name for name in LIKELIHOODS if kind != "sequence" or shapes_of(name) == [VECTOR]]
+        for name in likelihoods:
+            cases += [(base.model_copy(update={"likelihood": small(name)}), s) for s in shapes_of(name)]
+        fields: list[tuple[str, Registry[Any]]] = [
             ("posterior", POSTERIORS),
             ("prior", PRIORS),
-            ("encoder", ENCODERS),
-            ("decoder", DECODERS),
-        ):
-            cases += [(base.model_copy(update={"kind": kind, field: small(name)}), IMAGE) for name in registry]
+            ("encoder", MODELS.get(kind).encoders),
+            ("decoder", MODELS.get(kind).decoders),
+        ]
+        if kind == "sequence":
+            base, fields = (
+                base.model_copy(update={"likelihood": small("gaussian")}),
+                [*fields, ("frame_prior", FRAME_PRIORS)],
+            )
+        shape = VECTOR if kind == "sequence" else IMAGE
+        for field, registry in fields:
+            cases += [(base.model_copy(update={field: small(name)}), shape) for name in registry]
     return cases
 
 
 CASES = every_model()
 IDS = [
-    f"{c.kind}-{c.encoder.name}-{c.decoder.name}-{c.posterior.name}-{c.prior.name}-{c.likelihood.name}-{s}"
+    f"{c.kind}-{c.encoder.name}-{c.decoder.name}-{c.posterior.name}-{c.prior.name}-{c.frame_prior.name}-"
+    f"{c.likelihood.name}-{s}"
     for c, s in CASES
 ]
 
@@ -86,7 +108,7 @@ def test_shapes_and_gradients(config: ModelConfig, shape: tuple[int, ...], objec
     with torch.no_grad():  # branches that start at zero would hide their first layer from the gradient
         for parameter in model.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
-    batch = Batch(data(config.likelihood.name, shape))
+    batch = examples(config, shape)
     chosen = OBJECTIVES.build(objective, SMALL.get(objective, {}))
     terms = chosen(model.infer(batch, chosen.n_samples), batch, step=0)
     for term in (terms.distortion, terms.rate, terms.loss, terms.elbo):
@@ -102,7 +124,7 @@ def test_shapes_and_gradients(config: ModelConfig, shape: tuple[int, ...], objec
 
 @pytest.mark.parametrize(("config", "shape"), CASES, ids=IDS)
 def test_same_seed_same_result_and_other_seed_another(config: ModelConfig, shape: tuple[int, ...]) -> None:
-    batch = Batch(data(config.likelihood.name, shape))
+    batch = examples(config, shape)
 
     def draw(seed: int) -> Tensor:
         model = build(config, shape).eval()
@@ -122,19 +144,20 @@ def test_save_and_load_gives_equal_outputs(config: ModelConfig, shape: tuple[int
     save_file(model.state_dict(), tmp_path / "m.safetensors")
     again = build_model(ModelConfig.model_validate_json(config.model_dump_json()), shape).eval()
     again.load_state_dict(load_file(tmp_path / "m.safetensors"))
-    z = torch.randn(2, 3, LATENT)
-    assert torch.equal(model.decode(z).mean, again.decode(z).mean)
+    drawn = model.draw(3)
+    assert torch.equal(model.decode(drawn).mean, again.decode(drawn).mean)
 
 
 @pytest.mark.parametrize(("config", "shape"), CASES, ids=IDS)
 def test_hidden_values_do_not_matter(config: ModelConfig, shape: tuple[int, ...]) -> None:
     """Neither to the encoder nor to the likelihood, even if they are NaN."""
     model = build(config, shape).eval()
-    x = data(config.likelihood.name, shape)
-    observed = torch.rand(4, *((1, *shape[1:]) if len(shape) == 3 else shape)) < 0.6
+    whole = examples(config, shape)
+    observed = torch.rand(*((4, 1, *shape[1:]) if len(shape) == 3 else whole.x.shape)) < 0.6
+    observed = observed if whole.observed is None else observed & whole.observed
     results: list[Tensor] = []
     for filler in (0.0, 1.0, math.nan):
-        batch = Batch(torch.where(observed, x, torch.tensor(filler)), observed=observed)
+        batch = Batch(torch.where(observed, whole.x, torch.tensor(filler)), observed, whole.lengths)
         torch.manual_seed(0)
         results.append(log_weights(model.infer(batch, 2), batch))
     assert torch.isfinite(results[0]).all()
@@ -147,11 +170,62 @@ def everything() -> list[tuple[Registry[Any], str, dict[str, Any]]]:
         "event_shape": IMAGE,
         "out_shape": IMAGE,
         "latent_dim": LATENT,
+        "frame_dim": 2,
         "features": 7,
         "channels": 1,
     }
     registries: list[Registry[Any]] = [ENCODERS, DECODERS, POSTERIORS, PRIORS, LIKELIHOODS, OBJECTIVES]
-    return [(registry, name, sizes) for registry in registries for name in registry]
+    of_sequences: list[Registry[Any]] = [SEQUENCE_ENCODERS, SEQUENCE_DECODERS, FRAME_PRIORS]
+    frames = {**sizes, "event_shape": VECTOR, "out_shape": VECTOR}
+    return [(registry, name, sizes) for registry in registries for name in registry] + [
+        (registry, name, frames) for registry in of_sequences for name in registry
+    ]
+
+
+SEQUENCES = [(config, shape) for config, shape in CASES if config.kind == "sequence"]
+
+
+@pytest.mark.parametrize(("config", "shape"), SEQUENCES, ids=[i for i in IDS if i.startswith("sequence")])
+def test_a_sequence_gives_the_same_alone_and_beside_longer_ones(config: ModelConfig, shape: tuple[int, ...]) -> None:
+    """Posterior, decoded mean and likelihood; what lies behind the end, be it NaN, changes nothing."""
+    model = build(config, shape).eval()
+    together = examples(config, shape)
+    assert together.lengths is not None
+    with torch.no_grad():
+        posterior, latents = model.encode(together)
+        decoded = model.decode(latents)
+        nats = decoded.log_prob(together.x, together.observed)
+        for row, length in enumerate(LENGTHS):
+            hidden = torch.full((1, 3, *shape), math.nan)
+            x = torch.cat([together.x[row : row + 1, :length], hidden], 1)
+            mask = torch.arange(length + 3) < length
+            alone = Batch(x, mask[None, :, None], torch.tensor([length]))
+            own, own_latents = model.encode(alone)
+            own_decoded = model.decode(own_latents)
+            assert torch.allclose(own.mean[0], posterior.mean[row], atol=1e-5)
+            assert torch.allclose(own_decoded.mean[0, 0, :length], decoded.mean[0, row, :length], atol=1e-5)
+            own_nats = own_decoded.log_prob(alone.x[:, :length], alone.observed[:, :length])
+            assert torch.allclose(own_nats[0], nats[0, row], rtol=1e-5, atol=1e-5)
+
+
+def test_causal_networks_do_not_look_ahead() -> None:
+    encoder = SEQUENCE_ENCODERS.build("conv-gru", {"width": 16, "stride": 2, "causal": True}, event_shape=VECTOR)
+    decoder = SEQUENCE_DECODERS.build(
+        "conv-gru", {"width": 16, "stride": 2, "causal": True}, latent_dim=LATENT, frame_dim=2, out_shape=VECTOR
+    )
+    for network in (encoder, decoder):
+        for parameter in network.parameters():
+            parameter.data.add_(0.1 * torch.randn_like(parameter))
+    lengths, code = torch.tensor([8]), torch.zeros(1, LATENT)
+    x, frames = torch.randn(1, 8, *VECTOR, requires_grad=True), torch.randn(1, 4, 2, requires_grad=True)
+    encoder(x, lengths)[0][0, 1].sum().backward()
+    decoder(code, frames, lengths)[0, 3].sum().backward()
+    assert x.grad is not None
+    assert frames.grad is not None
+    assert x.grad[0, :4].abs().min() > 0
+    assert frames.grad[0, :2].abs().sum(1).min() > 0
+    assert not x.grad[0, 4:].any()
+    assert not frames.grad[0, 2:].any()
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from PIL import Image
 
 ROOT = Path(__file__).parents[2]
@@ -25,6 +26,14 @@ def make_photos(folder: Path) -> None:
     for index, (mode, size) in enumerate([("RGB", (40, 30)), ("L", (32, 32)), ("RGB", (64, 48))] * 4):
         pixels = generator.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
         Image.fromarray(pixels).convert(mode).save(folder / f"photo-{index}.jpg")
+
+
+def make_recordings(folder: Path) -> None:
+    """A few short recordings."""
+    folder.mkdir()
+    for number in range(12):
+        time = np.arange(4000 + 200 * number) / 8000
+        soundfile.write(folder / f"voice-{number}.wav", 0.1 * np.sin(2 * np.pi * (150 + 10 * number) * time), 8000)
 
 
 def page_script(page: Path) -> str:
@@ -44,6 +53,7 @@ def page_script(page: Path) -> str:
 @pytest.mark.parametrize("page", [p for p in PAGES if BLOCK.search(p.read_text("utf-8"))], ids=lambda page: page.name)
 def test_blocks_of_a_page_run(page: Path, tmp_path: Path) -> None:
     make_photos(tmp_path / "my_photos")
+    make_recordings(tmp_path / "my_recordings")
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "LATENTIA_CACHE": str(tmp_path / "cache")}
     done = subprocess.run(
         [sys.executable, "-c", page_script(page)],

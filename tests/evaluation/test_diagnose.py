@@ -140,10 +140,10 @@ def test_the_prior_of_a_model_that_has_not_learned_is_not_judged(digits):
 
 
 def test_tiny_sigma(digits, binary):
-    assert find_tiny_sigma(None, False) is None
-    assert find_tiny_sigma(0.05, True) is None
-    assert find_tiny_sigma(0.001, True) is not None
-    assert find_tiny_sigma(0.01, False) is not None
+    assert find_tiny_sigma(None, "vector") is None
+    assert find_tiny_sigma(0.05, "image") is None
+    assert find_tiny_sigma(0.001, "image") is not None
+    assert find_tiny_sigma(0.01, "vector") is not None
     assert likelihood_sigma(digits[0]) == pytest.approx(float(digits[0].model.likelihood.log_scale.exp()) + 1e-3)
     assert likelihood_sigma(binary[0]) is None
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from latentia.core import Latents
 from latentia.data import Dataset
 from latentia.errors import DataError, OptionError
 from latentia.evaluation import Metrics, evaluate
@@ -58,7 +59,7 @@ def test_the_likelihood_of_vectors_is_that_of_the_original_data(vectors):
     metrics = evaluate(trained, dataset, is_samples=4000)
     z = torch.linspace(-8, 8, 4001)
     batch = dataset.batch(np.arange(len(dataset)))
-    densities = trained.model.decode(z[:, None, None].expand(-1, len(batch), -1)).log_prob(batch.x)
+    densities = trained.model.decode(Latents(z[:, None, None].expand(-1, len(batch), -1))).log_prob(batch.x)
     prior = torch.distributions.Normal(0, 1).log_prob(z)[:, None]
     standardised = torch.logsumexp(densities + prior, 0) + math.log(16 / 4000)
     # p(x) = p(standardised x) / product of the scales
@@ -72,7 +73,7 @@ def test_importance_samples_come_in_pieces_of_bounded_size(digits, monkeypatch):
     trained, dataset = digits
     largest = []
     decode = trained.model.decode
-    monkeypatch.setattr(trained.model, "decode", lambda z: largest.append(z.shape[0] * z.shape[1]) or decode(z))
+    monkeypatch.setattr(trained.model, "decode", lambda z: largest.append(len(z.code) * z.n) or decode(z))
     evaluate(trained, dataset, rows=ROWS, is_samples=100)
     assert max(largest) <= 1024
 

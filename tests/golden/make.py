@@ -31,7 +31,7 @@ def main() -> None:
     config, preprocessing = resolve(source, None, SETTINGS)
     training = prepare_training(source.load(preprocessing), preprocessing, config, name=source.name)
     trained = fit(training, RunFolder(folder)).trained
-    expected = generate(trained, 2, seed=0)
+    expected = generate(trained, 2, seed=0).x
     (folder / "expected.json").write_text(json.dumps(torch.round(expected, decimals=5).flatten().tolist()))
     for extra in (*folder.glob("checkpoints/*"), folder / "train_log.jsonl"):
         extra.unlink()

@@ -72,7 +72,7 @@ def test_pictures_have_all_sections(tmp_path, digits):
         *("learning", "latents", "figures", "data", "reproduce"),
     ]
     assert "My digits" in page.text
-    assert "pictures out of the data" in page.text
+    assert "pictures or recordings out of the data" in page.text
     assert {attributes["href"] for attributes in page.all("a")} == {f"#{anchor}" for anchor in anchors(page)}
     assert len(page.all("svg")) == 5
     assert len(page.all("img")) == 4 + 1 + 4
@@ -96,7 +96,7 @@ def test_without_media_no_picture_is_in_it(tmp_path, digits):
     text, page = report(tmp_path, digits, media=False)
     assert not page.all("img")
     assert "data:image" not in text.split("</style>")[1]
-    assert "pictures out of the data" not in page.text
+    assert "out of the data" not in page.text
     assert {"map", "latents", "figures"} <= set(anchors(page))
     assert not {"reconstructions", "samples", "traversals"} & set(anchors(page))
 
@@ -188,7 +188,7 @@ def test_charts_have_a_name_for_those_who_cannot_see_them(tmp_path, digits):
     _, page = report(tmp_path, digits)
     names = [attributes["aria-label"] for attributes in page.all("div") if attributes.get("role") == "img"]
     assert len(names) == 5
-    assert "Latent map" in names
+    assert "Latent map by label" in names
 
 
 def test_latents_that_are_all_the_same_have_no_map(tmp_path, digits):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from latentia.core import Batch
+from latentia.core import Batch, Latents
 from latentia.errors import OptionError
 from latentia.tasks import (
     Encoding,
@@ -26,29 +26,29 @@ def test_results_are_functions_of_the_seed_and_leave_the_random_state_alone(name
     trained, dataset = request.getfixturevalue(name)
     torch.manual_seed(1)
     before = torch.random.get_rng_state()
-    once = generate(trained, 5, seed=3)
+    once = generate(trained, 5, seed=3).x
     encode(trained, dataset, range(5))
     traverse(trained, n_latents=1, steps=2)
     assert torch.equal(torch.random.get_rng_state(), before)
     torch.manual_seed(2)
-    assert torch.equal(generate(trained, 5, seed=3), once)
-    assert not torch.equal(generate(trained, 5, seed=4), once)
+    assert torch.equal(generate(trained, 5, seed=3).x, once)
+    assert not torch.equal(generate(trained, 5, seed=4).x, once)
 
 
 def test_a_sample_does_not_depend_on_how_many_are_drawn(binary):
     trained, _ = binary
-    assert torch.equal(prior_latents(trained, 300, 0)[:7], prior_latents(trained, 7, 0))
-    assert len(torch.unique(prior_latents(trained, 600, 0), dim=0)) == 600
+    assert torch.equal(prior_latents(trained, 300, 0).code[:, :7], prior_latents(trained, 7, 0).code)
+    assert len(torch.unique(prior_latents(trained, 600, 0).code[0], dim=0)) == 600
 
 
 def test_shapes_and_units(digits, vectors):
     trained, dataset = digits
     samples = generate(trained, 3)
-    assert samples.shape == (3, 1, 8, 8)
+    assert samples.x.shape == (3, 1, 8, 8)
     assert present(trained, samples).dtype == np.uint8
     assert present(trained, samples).shape == (3, 8, 8, 1)
-    assert generate(trained, 0).shape == (0, 1, 8, 8)
-    samples.clamp_(0, 1)  # callers may change what they get
+    assert generate(trained, 0).x.shape == (0, 1, 8, 8)
+    samples.x.clamp_(0, 1)  # callers may change what they get
     trained, dataset = vectors
     original = reconstruct(trained, dataset, [4, 2]).original
     assert present(trained, original)[:, 1].std() > 1  # back in the units of the data
@@ -69,14 +69,14 @@ def test_reconstructions_are_decoded_means(digits):
     rows = np.array([5, 9])
     result = reconstruct(trained, dataset, rows)
     batch = dataset.batch(rows)
-    mean = trained.model.decode(trained.model.posterior_of(batch).mean[None]).mean[0]
-    assert torch.equal(result.original, batch.x)
-    assert torch.allclose(result.mean, mean, atol=1e-6)
+    mean = trained.model.decode(Latents(trained.model.posterior_of(batch).mean[None])).mean[0]
+    assert torch.equal(result.original.x, batch.x)
+    assert torch.allclose(result.mean.x, mean, atol=1e-6)
 
 
 def test_binarised_models_see_the_most_probable_picture(binary):
     trained, dataset = binary
-    original = reconstruct(trained, dataset, range(20)).original
+    original = reconstruct(trained, dataset, range(20)).original.x
     assert set(original.unique().tolist()) == {0.0, 1.0}
     assert torch.equal(original, (dataset.batch(range(20)).x >= 0.5).float())
 
@@ -84,8 +84,8 @@ def test_binarised_models_see_the_most_probable_picture(binary):
 @pytest.mark.parametrize("way", ["linear", "spherical"])
 def test_ways_start_and_end_at_the_reconstructions(digits, way):
     trained, dataset = digits
-    frames = interpolate(trained, dataset, (3, 8), steps=5, way=way)
-    ends = reconstruct(trained, dataset, [3, 8]).mean
+    frames = interpolate(trained, dataset, (3, 8), steps=5, way=way).x
+    ends = reconstruct(trained, dataset, [3, 8]).mean.x
     assert frames.shape == (5, 1, 8, 8)
     assert torch.allclose(frames[[0, -1]], ends, atol=1e-5)
 
@@ -124,21 +124,21 @@ def test_other_latents_stay_where_a_typical_example_has_them(digits):
     result = traverse(trained, Encoding(mean, np.full((61, 4), 0.1, np.float32)), n_latents=2, steps=3)
     z = torch.from_numpy(mean[-1]).clone()
     z[result.latents[0]] = result.values[0, 2]
-    assert torch.allclose(result.frames[0, 2], trained.model.decode(z[None, None]).mean[0, 0], atol=1e-5)
+    assert torch.allclose(result.row(0).x[2], trained.model.decode(Latents(z[None, None])).mean[0, 0], atol=1e-5)
 
 
 def test_traversals_vary_one_latent(digits):
     trained, dataset = digits
     encoding = encode(trained, dataset)
     start = torch.from_numpy(encoding.mean[7])
-    result = traverse(trained, encoding, start=start, n_latents=3, steps=5)
-    assert result.frames.shape == (3, 5, 1, 8, 8)
+    result = traverse(trained, encoding, start=encoding.latents(7), n_latents=3, steps=5)
+    assert result.frames.x.shape == (15, 1, 8, 8)
     assert (np.diff(result.values, axis=1) > 0).all()
     assert list(result.scores) == sorted(result.scores, reverse=True)
     z = start.clone()
     z[result.latents[1]] = result.values[1, 4]
-    expected = trained.model.decode(z[None, None]).mean[0, 0]
-    assert torch.allclose(result.frames[1, 4], expected, atol=1e-5)
+    expected = trained.model.decode(Latents(z[None, None])).mean[0, 0]
+    assert torch.allclose(result.row(1).x[4], expected, atol=1e-5)
 
 
 def test_missing_pixels_reach_the_encoder(digits):
@@ -160,7 +160,7 @@ def test_missing_pixels_reach_the_encoder(digits):
         lambda trained, dataset: interpolate(trained, dataset, steps=1),
         lambda trained, dataset: interpolate(trained, dataset, way="round"),
         lambda trained, dataset: traverse(trained, steps=1),
-        lambda trained, dataset: traverse(trained, start=torch.zeros(9)),
+        lambda trained, dataset: traverse(trained, start=Latents(torch.zeros(1, 1, 9))),
     ],
 )
 def test_wrong_options_are_named(digits, call):

@@ -9,12 +9,21 @@ from latentia.distributions.base import (
     LazyPrior,
 )
 from latentia.distributions.flow import FlowPrior
+from latentia.distributions.frames import (
+    FRAME_PRIORS,
+    Expectation,
+    IndependentFramePrior,
+    LazyFramePrior,
+    RecurrentFramePrior,
+)
 from latentia.distributions.likelihood import Bernoulli, DiscretisedGaussian, Gaussian
 from latentia.distributions.logistic_mixture import DiscretisedLogisticMixture
 from latentia.distributions.posterior import DiagonalGaussian
 from latentia.distributions.prior import MixtureOfGaussians, StandardNormal
+from latentia.distributions.spectral import ItakuraSaito
 
 __all__ = [
+    "FRAME_PRIORS",
     "LIKELIHOODS",
     "POSTERIORS",
     "PRIORS",
@@ -22,11 +31,16 @@ __all__ = [
     "DiagonalGaussian",
     "DiscretisedGaussian",
     "DiscretisedLogisticMixture",
+    "Expectation",
     "FlowPrior",
     "Gaussian",
+    "IndependentFramePrior",
+    "ItakuraSaito",
+    "LazyFramePrior",
     "LazyLikelihood",
     "LazyPosterior",
     "LazyPrior",
     "MixtureOfGaussians",
+    "RecurrentFramePrior",
     "StandardNormal",
 ]

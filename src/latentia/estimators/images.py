@@ -10,9 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted  # pyright: ignore[reportUnknownVariableType]
-from torch import Tensor
 
-from latentia.core import Batch
+from latentia.core import Batch, Latents
 from latentia.data import ARRAYS, Arrays, ArraySource, Dataset, ImagePreprocessing, Source, open_source
 from latentia.errors import DataError, OptionError
 from latentia.estimators.base import BaseVAE, Floats, seed_of
@@ -68,7 +67,7 @@ class ImageVAE(BaseVAE):
         z = np.asarray(X, np.float32)
         if z.ndim != 2 or z.shape[1] != self._n_features_out or not np.isfinite(z).all():
             raise DataError(f"Expected finite latents of shape (N, {self._n_features_out}), not {z.shape}.")
-        return self._pictures(decode_means(self.trained_, torch.from_numpy(z.copy())))
+        return self._pictures(decode_means(self.trained_, Latents(torch.from_numpy(z.copy())[None])))
 
     def reconstruct(self, X: Any) -> Pictures:  # noqa: N803
         """Encodes and decodes: the likelihood's means at the posteriors' means."""
@@ -108,8 +107,8 @@ class ImageVAE(BaseVAE):
             raise DataError("There are no pictures (0 examples).")
         return dataset
 
-    def _pictures(self, x: Tensor) -> Pictures:
-        levels = x.clamp(0, 1).permute(0, 2, 3, 1).contiguous().numpy()
+    def _pictures(self, made: Batch) -> Pictures:
+        levels = made.x.clamp(0, 1).permute(0, 2, 3, 1).contiguous().numpy()
         return levels[..., 0] if cast(ImagePreprocessing, self.trained_.preprocessing).channels == 1 else levels
 
 

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from latentia.core import Batch, Inference, LatentGroup
+from latentia.core import Batch, Inference, LatentGroup, Latents
 from latentia.distributions.base import diagonal_normal
 from latentia.models import LatentModel
 from latentia.objectives import log_weights
@@ -42,6 +42,6 @@ def log_likelihood(model: LatentModel, batch: Batch, n_samples: int = IMPORTANCE
         z = mean[rows] + scale[rows] * noise
         group = LatentGroup(name="z", posterior=proposal, prior=model.prior(), sample=z)
         observed = None if batch.observed is None else batch.observed[rows]
-        weights = log_weights(Inference((group,), model.decode(z)), Batch(batch.x[rows], observed))
+        weights = log_weights(Inference((group,), model.decode(Latents(z))), Batch(batch.x[rows], observed))
         parts.append(weights.double().logsumexp(0) - math.log(n_samples))
     return torch.cat(parts)

@@ -17,7 +17,7 @@ from sklearn.utils.validation import (
 )
 from torch import Tensor
 
-from latentia.core import Batch
+from latentia.core import Batch, Latents
 from latentia.data import ARRAYS, Arrays, ArraySource, VectorPreprocessing
 from latentia.errors import OptionError
 from latentia.estimators.base import BaseVAE, Floats, History, seed_of
@@ -72,7 +72,7 @@ class VAE(BaseVAE):
         z = torch.from_numpy(np.array(cast(Vectors, check_array(X, dtype="float64"))))
         if z.shape[1] != self._n_features_out:
             raise OptionError(f"Expected {self._n_features_out} latents, not {z.shape[1]}.")
-        return self._preprocessing.invert(_in_chunks(lambda part: self._exact.decode(part[None]).mean[0], z))
+        return self._preprocessing.invert(_in_chunks(lambda part: self._exact.decode(Latents(part[None])).mean[0], z))
 
     def reconstruct(self, X: Any) -> Vectors:  # noqa: N803
         """Encodes and decodes: the likelihood's means at the posteriors' means, shape (N, D)."""
@@ -93,7 +93,7 @@ class VAE(BaseVAE):
             raise OptionError(f"n_samples must be at least 1, not {n_samples}.")
         with torch.inference_mode(), torch.random.fork_rng():
             torch.manual_seed(seed_of(random_state))
-            drawn = self._exact.decode(self._exact.prior().sample((1, n_samples))).sample()[0]
+            drawn = self._exact.decode(self._exact.draw(n_samples)).sample()[0]
         return self._preprocessing.invert(drawn.numpy())
 
     def score_samples(self, X: Any) -> Floats:  # noqa: N803

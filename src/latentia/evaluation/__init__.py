@@ -4,9 +4,11 @@ from latentia.evaluation.card import model_card
 from latentia.evaluation.diagnose import Finding, Severity, diagnose, verdict
 from latentia.evaluation.evaluate import Metrics, evaluate, log_likelihood
 from latentia.evaluation.explain import explained
+from latentia.evaluation.words import Listener
 
 __all__ = [
     "Finding",
+    "Listener",
     "Metrics",
     "Severity",
     "diagnose",

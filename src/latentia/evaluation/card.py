@@ -18,8 +18,8 @@ def model_card(trained: TrainedModel, metrics: Metrics | None = None) -> str:
         trained: the model.
         metrics: of data that it has not seen; None where it was not measured.
     """
-    kind = "pictures" if trained.preprocessing.kind == "image" else "vectors"
-    problems = ", ".join(f"{count} {_plain(kind)}" for kind, count in sorted(trained.data.problems.items()))
+    kind = {"image": "pictures", "vector": "vectors", "speech": "recordings of speech"}[trained.preprocessing.kind]
+    problems = ", ".join(f"{count} {_plain(problem)}" for problem, count in sorted(trained.data.problems.items()))
     model, data = trained.config.model, trained.data
     named = {
         "encoder": model.encoder,
@@ -29,6 +29,8 @@ def model_card(trained: TrainedModel, metrics: Metrics | None = None) -> str:
         "likelihood": model.likelihood,
         "objective": trained.config.objective,
     }
+    if trained.preprocessing.kind == "speech":
+        named |= {"prior of frames": model.frame_prior, "vocoder": trained.config.vocoder}
     parts = ", ".join(f"{role} `{_plain(part.name)}`" for role, part in named.items())
     heads = ", ".join(_plain(head) for head in trained.label_names)
     labels = f" The data have labels ({heads}); the model was not trained on them." if trained.label_names else ""
@@ -73,7 +75,7 @@ Nothing is executed when they are read.
 
 - Passing off generated {kind} as real ones, or as evidence of anything.
 - Decisions about people: medical, legal, on work, credit or schooling.
-- Identifying people, or imitating a person who has not agreed.
+- Identifying people, or imitating the face or voice of a person who has not agreed.
 - Anything that the licence of its training data forbids: the weights carry their terms.
 """
 
@@ -86,11 +88,12 @@ def _figures(metrics: Metrics | None) -> str:
 
 
 def _front_matter(trained: TrainedModel) -> str:
-    image = trained.preprocessing.kind == "image"
+    kind = trained.preprocessing.kind
+    tasks = {"image": "unconditional-image-generation", "speech": "audio-to-audio"}
     fields = {
         "library_name": "latentia",
-        **({"pipeline_tag": "unconditional-image-generation"} if image else {}),
-        "tags": ["latentia", "variational-autoencoder", "image" if image else "tabular"],
+        **({"pipeline_tag": tasks[kind]} if kind in tasks else {}),
+        "tags": ["latentia", "variational-autoencoder", {"vector": "tabular", "speech": "audio"}.get(kind, kind)],
     }
     licence = "# license: yours to choose; the weights carry the terms of the training data"
     return f"---\n{yaml.safe_dump(fields, sort_keys=False)}{licence}\n---\n"

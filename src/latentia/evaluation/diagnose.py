@@ -10,11 +10,19 @@ import numpy as np
 import torch
 
 from latentia.config import Config, Part, TrainingConfig
+from latentia.data import Kind
 from latentia.evaluation.evaluate import Metrics
 from latentia.metrics import aggregate_moments, gaussian_kl
+from latentia.noise import Stream
 from latentia.runs import DataRecord, TrainedModel
-from latentia.tasks import Encoding, prior_latents
+from latentia.tasks import Encoding
+from latentia.tasks.walk import seeded
 
+_TINY = {
+    "image": (0.5 / 255, "of the grey range, less than half a grey level"),
+    "vector": (0.02, "standard units"),
+    "speech": (0.05, "nepers of power, a fifth of a decibel"),
+}
 Severity = Literal["good", "note", "warning", "problem"]
 History = Sequence[Mapping[str, float]]
 _ORDER: tuple[Severity, ...] = ("problem", "warning", "note", "good")
@@ -64,7 +72,7 @@ def diagnose(trained: TrainedModel, metrics: Metrics, history: History, encoding
         find_overfitting(history, config.training),
         find_early_end(history, config.training),
         find_prior_gap(prior_gap(trained, encoding), metrics, config) if judge_prior else None,
-        find_tiny_sigma(likelihood_sigma(trained), trained.model.likelihood.grid),
+        find_tiny_sigma(likelihood_sigma(trained), trained.preprocessing.kind),
         find_nothing_held_out(trained.data),
         find_little_data(trained.data),
         find_small_sample(metrics),
@@ -88,6 +96,11 @@ def verdict(metrics: Metrics, findings: Sequence[Finding]) -> str:
         "note": "The training went well; the diagnosis below has a remark.",
         "good": "The training went well.",
     }[_ORDER[worst]]
+    if metrics.bits_per_second is not None:
+        return (
+            f"{first} The model uses {metrics.active_units} of its {metrics.latent_dim} latents of the utterance; with "
+            f"those of the frames they tell {max(0.0, metrics.bits_per_second):.0f} bits about a second."
+        )
     bits = max(0.0, metrics.rate_nats) / float(np.log(2))  # an estimate may fall below
     return (
         f"{first} The model uses {metrics.active_units} of its {metrics.latent_dim} latents, which tell {bits:.1f} "
@@ -196,7 +209,8 @@ def prior_gap(trained: TrainedModel, encoding: Encoding) -> float:
     It is the KL divergence between normal distributions with the moments of both, so that it sees shifts, spreads and
     correlations, but not finer shapes. What finite samples add on average is taken off.
     """
-    draws = prior_latents(trained, PRIOR_DRAWS, seed=0).double().numpy()
+    with torch.inference_mode(), seeded(0, Stream.GENERATE):
+        draws = trained.model.prior().sample((PRIOR_DRAWS,)).double().cpu().numpy()
     dim = draws.shape[1]
     mean, covariance = aggregate_moments(encoding.mean, encoding.std)
     prior_mean, prior_covariance = aggregate_moments(draws, np.zeros_like(draws))
@@ -223,14 +237,14 @@ def find_prior_gap(gap: float, metrics: Metrics, config: Config) -> Finding | No
 @torch.inference_mode()
 def likelihood_sigma(trained: TrainedModel) -> float | None:
     """Returns the median standard deviation of the likelihood, None where it has none."""
-    z = torch.zeros(1, 1, trained.config.model.latent_dim, device=trained.device)
-    scale = getattr(trained.model.decode(z), "scale", None)
+    with seeded(0, Stream.GENERATE):
+        scale = getattr(trained.model.decode(trained.model.draw(1)), "scale", None)
     return float(scale.median()) if isinstance(scale, torch.Tensor) else None
 
 
-def find_tiny_sigma(sigma: float | None, grid: bool) -> Finding | None:
+def find_tiny_sigma(sigma: float | None, kind: Kind) -> Finding | None:
     """Finds a likelihood that claims near-perfect reconstructions."""
-    least, unit = (0.5 / 255, "of the grey range, less than half a grey level") if grid else (0.02, "standard units")
+    least, unit = _TINY[kind]
     if sigma is None or sigma >= least:
         return None
     return Finding(

@@ -24,6 +24,7 @@ from latentia.tasks.walk import row_batches, seeded
 BINARISATION_SEED = 0
 BATCH = 128
 DECODED_AT_ONCE = 1024
+_PER_SECOND = ("elbo_nats", "distortion_nats", "rate_nats")
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Metrics:
             grid; None for binarised pictures and for vectors.
         nll_nats: negative log likelihood by importance sampling; None where not asked for.
         is_samples: importance samples for each example.
+        seconds: mean length of a recording; None for other data.
     """
 
     n_examples: int
@@ -54,13 +56,23 @@ class Metrics:
     bits_per_dim: float | None = None
     nll_nats: float | None = None
     is_samples: int | None = None
+    seconds: float | None = None
+
+    @property
+    def bits_per_second(self) -> float | None:
+        """The rate of recordings: how many bits the latents say about a second."""
+        return self.rate_nats / math.log(2) / self.seconds if self.seconds else None
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns the content of `metrics.json`; the likelihood is in it only where it was asked for."""
+        """Returns the content of `metrics.json`; what was not asked for or does not apply is not in it."""
         content = asdict(self)
         if self.nll_nats is None:
             del content["nll_nats"], content["is_samples"]
-        return content
+        if self.seconds is None:
+            del content["seconds"]
+            return content
+        per_second = {f"{name}_per_second": content[name] / self.seconds for name in _PER_SECOND}
+        return {**content, **per_second, "rate_bits_per_second": self.bits_per_second}
 
 
 @torch.inference_mode()
@@ -93,7 +105,7 @@ def evaluate(
     if n == 0:
         raise DataError("There are no examples to evaluate on.")
     sums = np.zeros(3)
-    seen = 0
+    seen = frames = 0
     means: list[NDArray[np.float32]] = []
     for step, part in enumerate(row_batches(len(dataset), rows, BATCH)):
         with seeded(BINARISATION_SEED, Stream.BINARISE, step):
@@ -104,11 +116,13 @@ def evaluate(
         means.append(inference.latents[0].posterior.mean.float().cpu().numpy())
         sums[:2] += terms.distortion.double().sum().item(), terms.rate.double().sum().item()
         seen += _dimensions(batch)
+        frames += 0 if batch.lengths is None else int(batch.lengths.sum())
         if is_samples is not None:
             with seeded(seed, Stream.IMPORTANCE, step):
                 sums[2] -= log_likelihood(trained, batch, is_samples).double().sum().item()
     # A density of standardised vectors is that of the original ones times the volume of the scaling.
-    volume = trained.preprocessing.log_volume
+    form = trained.preprocessing
+    volume = form.log_volume
     distortion, rate, nll = (sums / n + (volume, 0.0, volume)).tolist()
     return Metrics(
         n_examples=n,
@@ -120,6 +134,7 @@ def evaluate(
         bits_per_dim=float(sums[:2].sum()) / seen / math.log(2) if trained.model.likelihood.grid and seen else None,
         nll_nats=None if is_samples is None else nll,
         is_samples=is_samples,
+        seconds=frames / n / form.front_end.frames_per_second if form.kind == "speech" else None,
     )
 
 

@@ -16,6 +16,8 @@ def explained(metrics: Metrics) -> list[tuple[str, str, str]]:
         ("Rate", nats(rate), _MEANING["rate"].format(bits=rate / math.log(2))),
         ("Active units", f"{metrics.active_units} of {metrics.latent_dim}", _MEANING["active"]),
     ]
+    if metrics.bits_per_second is not None:
+        rows.append(("Rate in a second", f"{metrics.bits_per_second:.0f} bits", _MEANING["second"]))
     if metrics.bits_per_dim is not None:
         rows.append(("Bits per dimension", f"{metrics.bits_per_dim:.3f}", _MEANING["bits"]))
     if metrics.nll_nats is not None:
@@ -31,6 +33,7 @@ _MEANING = {
     "distortion": "What is left to say about an example once its latents are known: how inexact reconstructions are.",
     "rate": "How much the latents say about an example: {bits:.1f} bits (KL divergence from posterior to prior).",
     "active": "Latents that vary with the data (variance of the posterior mean above 0.01).",
+    "second": "How much the latents say about a second of sound; the sound itself has 256 000 at 16 kHz and 16 bits.",
     "bits": "The bound as a code: bits for each pixel and channel. Without any model it would be 8.",
     "likelihood": "A tighter estimate than the bound, from {samples} importance samples for each example. Lower is "
     "better.",

@@ -1,7 +1,26 @@
 """Models: networks and distributions, composed; one file a family."""
 
 from latentia.models.base import MODELS, LatentModel
-from latentia.models.build import build_likelihood, build_model, build_objective
+from latentia.models.build import build_likelihood, build_model, build_objective, build_vocoder
+from latentia.models.neural_vocoder import NeuralVocoder, bundled_vocoder, vocoder_for
+from latentia.models.sequence import SequenceVAE
 from latentia.models.single import SingleLatentVAE
+from latentia.models.vocoder import VOCODERS, GriffinLim, PhaseGradient, Vocoder
 
-__all__ = ["MODELS", "LatentModel", "SingleLatentVAE", "build_likelihood", "build_model", "build_objective"]
+__all__ = [
+    "MODELS",
+    "VOCODERS",
+    "GriffinLim",
+    "LatentModel",
+    "NeuralVocoder",
+    "PhaseGradient",
+    "SequenceVAE",
+    "SingleLatentVAE",
+    "Vocoder",
+    "build_likelihood",
+    "build_model",
+    "build_objective",
+    "build_vocoder",
+    "bundled_vocoder",
+    "vocoder_for",
+]

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from latentia.config import ModelConfig, Part
-from latentia.distributions import LIKELIHOODS, POSTERIORS, PRIORS, LazyLikelihood
+from latentia.data import FrontEnd
+from latentia.distributions import FRAME_PRIORS, LIKELIHOODS, POSTERIORS, PRIORS, LazyLikelihood
 from latentia.errors import OptionError
 from latentia.models.base import MODELS, LatentModel
-from latentia.nets import DECODERS, ENCODERS
+from latentia.models.neural_vocoder import vocoder_for
+from latentia.models.vocoder import VOCODERS, Vocoder
 from latentia.objectives import OBJECTIVES, Objective
+from latentia.registry import Registry
 
 Shape = tuple[int, ...]
+AUTO = "auto"
 
 
 def build_model(config: ModelConfig, event_shape: Shape, parts: Mapping[str, Any] | None = None) -> LatentModel:
@@ -20,7 +25,7 @@ def build_model(config: ModelConfig, event_shape: Shape, parts: Mapping[str, Any
 
     Args:
         config: names and settings of the parts.
-        event_shape: shape of one example, (C, H, W) or (D,).
+        event_shape: shape of one example, (C, H, W) or (D,); of one position of a sequence, (F,).
         parts: objects that take the place of parts of the configuration, by their role ("encoder", "prior" ...).
 
     Raises:
@@ -32,21 +37,31 @@ def build_model(config: ModelConfig, event_shape: Shape, parts: Mapping[str, Any
         'SingleLatentVAE'
     """
     own = parts or {}
+    kind = MODELS.get(config.kind)
     likelihood = own.get("likelihood") or build_likelihood(config, event_shape)
-    out_shape = likelihood.parameter_shape(event_shape)
-    sizes = {"event_shape": event_shape, "latent_dim": config.latent_dim, "out_shape": out_shape}
-    encoder = own.get("encoder") or ENCODERS.build(config.encoder.name, config.encoder.arguments, **sizes)
-    return MODELS.build(
-        config.kind,
-        {},
-        encoder=encoder,
-        posterior=POSTERIORS.build(
-            config.posterior.name, config.posterior.arguments, features=encoder.features, **sizes
-        ),
-        prior=own.get("prior") or PRIORS.build(config.prior.name, config.prior.arguments, **sizes),
-        decoder=own.get("decoder") or DECODERS.build(config.decoder.name, config.decoder.arguments, **sizes),
-        likelihood=likelihood,
-    )
+    sizes: dict[str, Any] = {
+        "event_shape": event_shape,
+        "out_shape": likelihood.parameter_shape(event_shape),
+        "latent_dim": config.latent_dim,
+        "frame_dim": config.frame_dim,
+    }
+
+    def build(registry: Registry[Any], role: str, **more: Any) -> Any:
+        part: Part = getattr(config, role)
+        return own.get(role) or registry.build(part.name, part.arguments, **{**sizes, **more})
+
+    encoder = build(kind.encoders, "encoder")
+    posterior = partial(build, POSTERIORS, "posterior", features=encoder.features)
+    possible: dict[str, Callable[[], Any]] = {
+        "posterior": posterior,
+        "prior": partial(build, PRIORS, "prior"),
+        "frame_posterior": partial(posterior, latent_dim=config.frame_dim),
+        "frame_prior": partial(build, FRAME_PRIORS, "frame_prior"),
+        "decoder": partial(build, kind.decoders, "decoder"),
+    }
+    wanted = MODELS.arguments(config.kind)
+    made = {role: make() for role, make in possible.items() if role in wanted}
+    return MODELS.build(config.kind, {}, encoder=encoder, likelihood=likelihood, latent_dim=config.latent_dim, **made)
 
 
 def build_likelihood(config: ModelConfig, event_shape: Shape) -> LazyLikelihood:
@@ -69,3 +84,18 @@ def build_objective(part: Part) -> Objective:
         OptionError: an unknown objective or setting.
     """
     return OBJECTIVES.build(part.name, part.arguments)
+
+
+def build_vocoder(part: Part, front: FrontEnd) -> Vocoder:
+    """Builds the vocoder of a front end, in evaluation mode.
+
+    Args:
+        part: its name and settings; "auto" is the best that comes with Latentia for the front end.
+        front: how the features are made.
+
+    Raises:
+        OptionError: an unknown vocoder or setting, or one for other features.
+    """
+    if part.name == AUTO:
+        return vocoder_for(front)
+    return VOCODERS.build(part.name, {**front.model_dump(), **part.arguments}).eval()

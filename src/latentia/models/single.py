@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from latentia.core import Batch, Inference, LatentGroup, Likelihood
+from latentia.core import Batch, Inference, LatentGroup, Latents, Likelihood
 from latentia.distributions import LazyLikelihood, LazyPosterior, LazyPrior
 from latentia.models.base import MODELS, LatentModel
 from latentia.nets import Decoder, Encoder
@@ -60,13 +60,30 @@ class SingleLatentVAE(LatentModel):
         posterior = self.posterior_of(batch)
         z = posterior.rsample((n_samples,))
         group = LatentGroup(name="z", posterior=posterior, prior=self.prior(), sample=z)
-        return Inference(latents=(group,), likelihood=self.decode(z))
+        return Inference(latents=(group,), likelihood=self.decode(Latents(z)))
 
     @torch.no_grad()
-    def start_at(self, mean: Tensor) -> None:
-        centred = self.likelihood.centre(mean)
+    def start_at(self, batch: Batch) -> None:
+        centred = self.likelihood.centre(_mean(batch))
         if self.decoder.offset is not None and centred is not None:
             self.decoder.offset.copy_(centred)
 
-    def decode(self, z: Tensor) -> Likelihood:
+    def encode(self, batch: Batch) -> tuple[Distribution, Latents]:
+        posterior = self.posterior_of(batch)
+        return posterior, Latents(posterior.mean[None])
+
+    def draw(self, n: int, code: Tensor | None = None) -> Latents:
+        return Latents(self.prior().sample((1, n)) if code is None else code[None])
+
+    def decode(self, latents: Latents) -> Likelihood:
+        z = latents.code
         return self.likelihood(self.decoder(z.flatten(0, 1)).unflatten(0, z.shape[:2]))
+
+
+def _mean(batch: Batch) -> Tensor:
+    """Returns the mean of examples, shape (*event_shape), of what was observed of them."""
+    if batch.observed is None:
+        return batch.x.mean(0)
+    seen = batch.observed.expand_as(batch.x)
+    total = batch.x.where(seen, batch.x.new_zeros(())).sum(0)
+    return torch.where(seen.any(0), total / seen.sum(0).clamp_min(1), batch.x.new_tensor(0.5))

@@ -60,8 +60,66 @@ class Decoder(nn.Module, ABC):
         """
 
 
+class SequenceEncoder(nn.Module, ABC):
+    """Maps sequences to features of groups of positions, and of the whole.
+
+    Attributes:
+        features: width of both results.
+        stride: positions in a group.
+    """
+
+    features: int
+    stride: int
+
+    @abstractmethod
+    def forward(self, x: Tensor, lengths: Tensor, observed: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Encodes; what lies behind the end of a sequence has no influence.
+
+        Args:
+            x: sequences, shape (N, T, F).
+            lengths: valid positions, shape (N,), each at least 1 and at most T.
+            observed: True where `x` was seen, broadcastable to `x`; None where all of it was.
+
+        Returns:
+            Features of groups, shape (N, G, features) with G = ceil(T / stride); and of the whole, (N, features).
+        """
+
+    def start_at(self, x: Tensor, lengths: Tensor) -> None:
+        """Looks at some data before the training, to bring them into a range that networks like."""
+
+
+class SequenceDecoder(nn.Module, ABC):
+    """Maps latents of groups and of the whole to the parameters of a likelihood of each position.
+
+    Attributes:
+        offset: learned parameters that are added at every position, shape (*out_shape); training starts them at the
+            mean of the data. None in decoders that do without.
+    """
+
+    offset: nn.Parameter | None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_parameter("offset", None)
+
+    @abstractmethod
+    def forward(self, code: Tensor, frames: Tensor, lengths: Tensor) -> Tensor:
+        """Decodes; what lies behind the end of a sequence has no influence.
+
+        Args:
+            code: latents of the whole, shape (N, latent_dim).
+            frames: latents of groups, shape (N, G, frame_dim).
+            lengths: valid positions, shape (N,), each at most G * stride.
+
+        Returns:
+            Parameters, shape (N, max(lengths), *out_shape).
+        """
+
+
 ENCODERS: Registry[Encoder] = Registry("encoder")
 DECODERS: Registry[Decoder] = Registry("decoder")
+SEQUENCE_ENCODERS: Registry[SequenceEncoder] = Registry("encoder of sequences")
+SEQUENCE_DECODERS: Registry[SequenceDecoder] = Registry("decoder of sequences")
 
 
 def he_initialise(network: nn.Module) -> None:
@@ -71,13 +129,13 @@ def he_initialise(network: nn.Module) -> None:
     latents that say nothing, and the posterior collapses before the decoder has learned to read them.
     """
     for layer in network.modules():
-        if isinstance(layer, nn.Linear | nn.Conv2d):
+        if isinstance(layer, nn.Linear | nn.Conv1d | nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             if layer.bias is not None:  # pyright: ignore[reportUnnecessaryComparison]
                 nn.init.zeros_(layer.bias)
 
 
-def zero_initialise(layer: nn.Linear | nn.Conv2d) -> None:
+def zero_initialise(layer: nn.Linear | nn.Conv1d | nn.Conv2d) -> None:
     """Sets a layer to zero: a branch that starts as nothing, a head that starts without noise."""
     nn.init.zeros_(layer.weight)
     if layer.bias is not None:  # pyright: ignore[reportUnnecessaryComparison]

@@ -1,9 +1,10 @@
 """Tasks: functions of a trained model, one file each. They write no files; results are functions of their seeds."""
 
-from latentia.tasks.encode import Encoding, encode
+from latentia.tasks.encode import Encoding, encode, encode_batches
 from latentia.tasks.generate import generate, prior_latents
 from latentia.tasks.interpolate import Way, interpolate, way_between
 from latentia.tasks.reconstruct import Reconstruction, reconstruct
+from latentia.tasks.sound import sound, sound_of_files
 from latentia.tasks.traverse import Traversal, encode_own_samples, traverse
 from latentia.tasks.walk import decode_means, present
 
@@ -14,12 +15,15 @@ __all__ = [
     "Way",
     "decode_means",
     "encode",
+    "encode_batches",
     "encode_own_samples",
     "generate",
     "interpolate",
     "present",
     "prior_latents",
     "reconstruct",
+    "sound",
+    "sound_of_files",
     "traverse",
     "way_between",
 ]

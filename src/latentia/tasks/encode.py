@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from latentia.core import Batch, Latents, join_latents
 from latentia.data import Dataset, Indices
 from latentia.runs import TrainedModel
 from latentia.tasks.walk import look_at, row_batches
@@ -19,15 +21,28 @@ class Encoding:
     """What the model believes about the latents of some examples.
 
     Attributes:
-        mean: posterior means, float32, shape (N, D).
+        mean: posterior means of their codes, the latents of an example as a whole, float32, shape (N, D).
         std: posterior standard deviations, float32, shape (N, D).
+        frames: posterior means of the latents of groups of frames, shape (N, G, D'); None in models that have none.
+        lengths: frames of each sequence, shape (N,); None in models of other data.
     """
 
     mean: NDArray[np.float32]
     std: NDArray[np.float32]
+    frames: Tensor | None = None
+    lengths: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.mean)
+
+    def latents(self, row: int) -> Latents:
+        """Returns the means of the latents of one example."""
+        frames, lengths = self.frames, self.lengths
+        return Latents(
+            torch.from_numpy(self.mean[row])[None, None],
+            None if frames is None else frames[None, row : row + 1],
+            None if lengths is None else lengths[row : row + 1],
+        )
 
 
 @torch.inference_mode()
@@ -40,13 +55,23 @@ def encode(trained: TrainedModel, dataset: Dataset, rows: Indices | Sequence[int
         rows: which of them; all if None.
 
     Returns:
-        Means and standard deviations of q(z|x), in the order of `rows`.
+        Means and standard deviations of the posteriors, in the order of `rows`.
     """
-    means: list[NDArray[np.float32]] = []
-    stds: list[NDArray[np.float32]] = []
-    for part in row_batches(len(dataset), rows):
-        posterior = trained.model.posterior_of(look_at(trained, dataset, part))
-        means.append(posterior.mean.float().cpu().numpy())
-        stds.append(posterior.stddev.float().cpu().numpy())
-    empty = np.empty((0, trained.config.model.latent_dim), np.float32)
-    return Encoding(np.concatenate([empty, *means]), np.concatenate([empty, *stds]))
+    return encode_batches(trained, (look_at(trained, dataset, part) for part in row_batches(len(dataset), rows)))
+
+
+@torch.inference_mode()
+def encode_batches(trained: TrainedModel, batches: Iterable[Batch]) -> Encoding:
+    """Encodes batches in the model's form, as `encode`."""
+    stds: list[Tensor] = []
+    latents: list[Latents] = []
+    for batch in batches:
+        posterior, means = trained.model.encode(batch)
+        stds.append(posterior.stddev.float().cpu())
+        latents.append(means.to("cpu"))
+    if not latents:
+        empty = np.empty((0, trained.config.model.latent_dim), np.float32)
+        return Encoding(empty, empty)
+    joined = join_latents(latents)
+    frames = None if joined.frames is None else joined.frames[0].float()
+    return Encoding(joined.code[0].float().numpy(), torch.cat(stds).numpy(), frames, joined.lengths)

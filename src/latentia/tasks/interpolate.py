@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from latentia.core import Batch, Latents, join_latents
 from latentia.data import Dataset
 from latentia.errors import OptionError
 from latentia.runs import TrainedModel
@@ -23,8 +25,11 @@ def interpolate(
     *,
     steps: int = 9,
     way: Way = "linear",
-) -> Tensor:
+) -> Batch:
     """Walks from one example to another in the space of the latents.
+
+    Sequences of different lengths are stretched towards each other in time, so that the first half of one goes over
+    into the first half of the other.
 
     Args:
         trained: the model.
@@ -34,13 +39,36 @@ def interpolate(
         way: straight, or along an arc that keeps the distance from the centre, as samples of a normal prior do.
 
     Returns:
-        The likelihood's mean along the way, shape (steps, ...).
+        The likelihood's means along the way, `steps` of them.
 
     Raises:
         OptionError: fewer than two steps, or an unknown way.
     """
-    first, last = torch.from_numpy(encode(trained, dataset, list(ends)).mean)
-    return decode_means(trained, way_between(first, last, steps, way))
+    encoding = encode(trained, dataset, list(ends))
+    first, last = encoding.latents(0), encoding.latents(1)
+    codes = way_between(first.code[0, 0], last.code[0, 0], steps, way)
+    shares = [step / (steps - 1) for step in range(steps)]
+    stride = trained.model.stride
+    points = [_between(first, last, code, share, stride) for code, share in zip(codes, shares, strict=True)]
+    return decode_means(trained, join_latents(points))
+
+
+def _between(first: Latents, last: Latents, code: Tensor, share: float, stride: int) -> Latents:
+    """Returns latents with a code, and with frames (if there are any) between those of two examples."""
+    if first.frames is None or last.frames is None or first.lengths is None or last.lengths is None:
+        return Latents(code[None, None])
+    lengths: list[int] = [int(first.lengths), int(last.lengths)]
+    length = round((1 - share) * lengths[0] + share * lengths[1])
+    before, behind = (
+        _stretched(frames[0, 0, : -(-own // stride)], -(-length // stride))
+        for frames, own in zip((first.frames, last.frames), lengths, strict=True)
+    )
+    return Latents(code[None, None], torch.lerp(before, behind, share)[None, None], torch.tensor([length]))
+
+
+def _stretched(frames: Tensor, count: int) -> Tensor:
+    """Brings frames (G, D) to another number of groups, linearly in time."""
+    return F.interpolate(frames.T[None], size=count, mode="linear", align_corners=True)[0].T
 
 
 def way_between(first: Tensor, last: Tensor, steps: int, way: Way = "linear") -> Tensor:

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
+from latentia.core import Batch, join
 from latentia.data import Dataset, Indices
 from latentia.runs import TrainedModel
-from latentia.tasks.encode import encode
-from latentia.tasks.walk import decode_means, look_at, row_batches
+from latentia.tasks.walk import decode_means, look_at, nothing, row_batches
 
 
 @dataclass(frozen=True)
@@ -19,12 +18,12 @@ class Reconstruction:
     """Examples and what became of them, in the model's form.
 
     Attributes:
-        original: as the model saw them, shape (N, ...).
-        mean: the likelihood's mean at the posterior's mean, shape (N, ...).
+        original: as the model saw them.
+        mean: the likelihood's mean at the posterior's mean.
     """
 
-    original: Tensor
-    mean: Tensor
+    original: Batch
+    mean: Batch
 
 
 def reconstruct(trained: TrainedModel, dataset: Dataset, rows: Indices | Sequence[int] | None = None) -> Reconstruction:
@@ -35,7 +34,14 @@ def reconstruct(trained: TrainedModel, dataset: Dataset, rows: Indices | Sequenc
         dataset: the examples.
         rows: which of them; all if None.
     """
-    seen = [look_at(trained, dataset, part).x.cpu() for part in row_batches(len(dataset), rows)]
-    empty = torch.empty(0, *trained.preprocessing.event_shape)
-    latents = torch.from_numpy(encode(trained, dataset, rows).mean)
-    return Reconstruction(torch.cat([empty, *seen]), decode_means(trained, latents))
+    seen: list[Batch] = []
+    made: list[Batch] = []
+    for part in row_batches(len(dataset), rows):
+        batch = look_at(trained, dataset, part)
+        with torch.inference_mode():
+            _, latents = trained.model.encode(batch)
+        seen.append(batch.to("cpu"))
+        made.append(decode_means(trained, latents))
+    if not seen:
+        return Reconstruction(nothing(trained), nothing(trained))
+    return Reconstruction(join(seen), join(made))

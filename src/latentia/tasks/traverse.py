@@ -8,15 +8,14 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from latentia.data import Dataset
+from latentia.core import Batch, Latents
 from latentia.errors import OptionError
 from latentia.metrics import aggregate_moments, information_per_latent
 from latentia.runs import TrainedModel
-from latentia.tasks.encode import Encoding, encode
+from latentia.tasks.encode import Encoding, encode_batches
 from latentia.tasks.generate import generate
-from latentia.tasks.walk import decode_means, present
+from latentia.tasks.walk import BATCH, as_data, decode_means
 
 SPAN = 2.5
 OWN_SAMPLES = 512
@@ -30,22 +29,27 @@ class Traversal:
         latents: which, most informative first, shape (L,).
         scores: how much each tells about an example, shape (L,).
         values: what they are set to, shape (L, steps).
-        frames: the likelihood's means, shape (L, steps, ...).
+        frames: the likelihood's means, L * steps of them, latent by latent.
         unit: of the scores.
     """
 
     latents: NDArray[np.int64]
     scores: NDArray[np.float64]
     values: NDArray[np.float64]
-    frames: Tensor
+    frames: Batch
     unit: Literal["nats"] = "nats"
+
+    def row(self, number: int) -> Batch:
+        """Returns the frames of one latent."""
+        steps = self.values.shape[1]
+        return self.frames.rows(slice(number * steps, (number + 1) * steps))
 
 
 def traverse(
     trained: TrainedModel,
     encoding: Encoding | None = None,
     *,
-    start: Tensor | None = None,
+    start: Latents | None = None,
     n_latents: int = 8,
     steps: int = 9,
     seed: int = 0,
@@ -58,7 +62,7 @@ def traverse(
     Args:
         trained: the model.
         encoding: of data, for the ranking and the range; the model's own samples are encoded if None.
-        start: latents (D,) at which the others stay; those of the example nearest to the middle if None.
+        start: latents of one example, at which the others stay; those of the one nearest to the middle if None.
         n_latents: how many, at most.
         steps: frames for each.
         seed: of the model's own samples.
@@ -69,27 +73,27 @@ def traverse(
     latent_dim = trained.config.model.latent_dim
     if steps < 2 or n_latents < 1:
         raise OptionError(f"A traversal needs at least 2 steps and 1 latent, not {steps} and {n_latents}.")
-    if start is not None and tuple(start.shape) != (latent_dim,):
-        raise OptionError(f"The start must hold {latent_dim} latents, not {tuple(start.shape)}.")
+    if start is not None and tuple(start.code.shape) != (1, 1, latent_dim):
+        raise OptionError(f"The start must hold {latent_dim} latents of one example, not {tuple(start.code.shape)}.")
     known = encoding if encoding is not None and len(encoding) > 1 else encode_own_samples(trained, seed)
     scores = information_per_latent(known.mean, known.std)
     chosen = np.argsort(-scores, kind="stable")[:n_latents]
     middle, covariance = aggregate_moments(known.mean, known.std)
     spread = np.sqrt(np.diag(covariance))
     values = middle[chosen, None] + spread[chosen, None] * np.linspace(-SPAN, SPAN, steps)
-    typical = (((known.mean - middle) / spread) ** 2).sum(axis=1).argmin()
-    stay = torch.from_numpy(known.mean[typical]) if start is None else start.float()
-    z = stay.expand(len(chosen), steps, latent_dim).clone()
+    if start is None:
+        start = known.latents(int((((known.mean - middle) / spread) ** 2).sum(axis=1).argmin()))
+    count = len(chosen) * steps
+    code = start.code.float().expand(1, count, latent_dim).clone()
     for row, latent in enumerate(chosen.tolist()):
-        z[row, :, latent] = torch.from_numpy(values[row]).float()
-    frames = decode_means(trained, z.flatten(0, 1))
-    frames = frames.reshape(len(chosen), steps, *frames.shape[1:])
-    return Traversal(chosen, scores[chosen], values, frames)
+        code[0, row * steps : (row + 1) * steps, latent] = torch.from_numpy(values[row]).float()
+    frames = None if start.frames is None else start.frames.expand(1, count, *start.frames.shape[2:])
+    lengths = None if start.lengths is None else start.lengths.expand(count)
+    return Traversal(chosen, scores[chosen], values, decode_means(trained, Latents(code, frames, lengths)))
 
 
 def encode_own_samples(trained: TrainedModel, seed: int = 0) -> Encoding:
     """Encodes what the model generates, where there are no data at hand."""
     samples = generate(trained, OWN_SAMPLES, seed)
-    if trained.preprocessing.kind == "image":
-        return encode(trained, Dataset(present(trained, samples)))
-    return encode(trained, Dataset(samples.numpy()))
+    parts = (samples.rows(slice(start, start + BATCH)) for start in range(0, OWN_SAMPLES, BATCH))
+    return encode_batches(trained, (as_data(trained, part) for part in parts))

@@ -1,7 +1,7 @@
 """What all tasks share: batches as the model sees them, latents decoded in pieces, noise that is a function of a seed.
 
-Tasks speak the model's form: float tensors on the CPU, images (N, C, H, W) in [0, 1], vectors standardised.
-`present` turns that into what people look at.
+Tasks speak the model's form: batches on the CPU of images (N, C, H, W) in [0, 1], standardised vectors, or sequences of
+features (N, T, F) with lengths. `present` turns that into what people look at, `sound` into what they hear.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from latentia.core import Batch
-from latentia.data import Dataset, ImagePreprocessing, Indices
+from latentia.core import Batch, Latents, join
+from latentia.data import Dataset, ImagePreprocessing, Indices, prepare
+from latentia.errors import OptionError
 from latentia.noise import Stream, seed_noise
 from latentia.runs import TrainedModel
 
@@ -49,29 +49,52 @@ def look_at(trained: TrainedModel, dataset: Dataset, rows: Indices) -> Batch:
     form = trained.preprocessing
     if isinstance(form, ImagePreprocessing) and form.binarize != "none":
         return replace(batch, x=(batch.x >= 0.5).to(batch.x.dtype))
-    return batch
+    return prepare(batch, form)
 
 
-def decode_means(trained: TrainedModel, z: Tensor) -> Tensor:
-    """Returns the likelihood's mean for latents (N, D), shape (N, ...), on the CPU; decodes a batch at a time."""
+def decode_means(trained: TrainedModel, latents: Latents) -> Batch:
+    """Returns the likelihood's means for latents (K = 1) on the CPU; decodes a batch at a time."""
+    parts: list[Batch] = []
     with torch.inference_mode():
-        pieces = [z[start : start + BATCH, :].to(trained.device) for start in range(0, len(z), BATCH)]
-        parts = [trained.model.decode(piece[None]).mean[0].float().cpu() for piece in pieces]
-    # Joined outside, so that callers get a tensor that they may change in place.
-    return torch.cat([torch.empty(0, *trained.preprocessing.event_shape), *parts])
+        for start in range(0, latents.n, BATCH):
+            piece = latents.rows(slice(start, start + BATCH)).to(trained.device)
+            mean = trained.model.decode(piece).mean[0].float().cpu()
+            parts.append(Batch(mean, lengths=None if piece.lengths is None else piece.lengths.cpu()))
+    # Joined outside, so that callers get tensors that they may change in place.
+    return join(parts) if parts else nothing(trained)
 
 
-def present(trained: TrainedModel, x: Tensor) -> NDArray[Any]:
-    """Turns what a task returns into what people look at.
+def as_data(trained: TrainedModel, made: Batch) -> Batch:
+    """Returns what a task made as the model would see it: pictures on their 256 levels, or black and white."""
+    form = trained.preprocessing
+    if not isinstance(form, ImagePreprocessing):
+        return made
+    levels = (made.x.clamp(0, 1) * 255.0).round() / 255.0
+    return replace(made, x=levels if form.binarize == "none" else (levels >= 0.5).to(levels.dtype))
+
+
+def nothing(trained: TrainedModel) -> Batch:
+    """Returns no examples, in the model's form."""
+    form = trained.preprocessing
+    if form.kind == "speech":
+        return Batch(torch.empty(0, 0, *form.event_shape), lengths=torch.empty(0, dtype=torch.int64))
+    return Batch(torch.empty(0, *form.event_shape))
+
+
+def present(trained: TrainedModel, made: Batch) -> NDArray[Any]:
+    """Turns pictures or vectors that a task returns into what people look at.
 
     Args:
-        trained: the model that `x` belongs to.
-        x: in the model's form, shape (N, ...).
+        trained: the model that they belong to.
+        made: in the model's form.
 
     Returns:
         uint8 pictures (N, H, W, C), or vectors (N, D) in the units of the original data, float64.
+
+    Raises:
+        OptionError: the model is one of speech, whose results are for `sound`.
     """
     form = trained.preprocessing
-    if isinstance(form, ImagePreprocessing):
-        return form.to_pictures(x)
-    return form.invert(x.numpy())
+    if form.kind == "speech":
+        raise OptionError("What a model of speech makes is heard, not looked at: take latentia.tasks.sound.")
+    return form.to_pictures(made.x) if form.kind == "image" else form.invert(made.x.numpy())

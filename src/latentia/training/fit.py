@@ -13,7 +13,6 @@ from typing import Any, Literal, cast
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Callback
-from torch import Tensor
 
 from latentia.config import Config, TrainingConfig
 from latentia.data import ARRAYS, Dataset, Indices, Preprocessing, holdout, prepare, require_trainable
@@ -31,7 +30,7 @@ from latentia.training.loader import TrainingLoader, ValidationLoader
 from latentia.training.module import VAEModule
 
 Ending = Literal["finished", "time", "early", "interrupted"]
-MEAN_EXAMPLES = 4096
+FIRST_LOOK = {"image": 4096, "vector": 4096, "speech": 256}  # examples
 
 
 @dataclass(frozen=True)
@@ -120,7 +119,9 @@ def prepare_training(
         model = build_model(config.model, preprocessing.event_shape, parts)
     _require_fit(model, preprocessing)
     if "decoder" not in (parts or {}):
-        model.start_at(_mean(dataset, train[:MEAN_EXAMPLES]))
+        with torch.random.fork_rng(devices=[]):
+            seed_noise(seed, Stream.INITIALISE, 1)
+            model.start_at(prepare(dataset.batch(train[: FIRST_LOOK[preprocessing.kind]]), preprocessing))
     problems: dict[str, int] = {}
     for problem in dataset.problems:
         problems[problem.kind] = problems.get(problem.kind, 0) + 1
@@ -202,16 +203,6 @@ def _run(training: Training, module: VAEModule, callbacks: list[Callback]) -> No
         trainer.fit(module, batches, held_out if len(training.validation) else None)
     finally:
         interruption.restore()
-
-
-def _mean(dataset: Dataset, rows: Indices) -> Tensor:
-    """Returns the mean of some examples, shape (*event_shape), of what was observed of them."""
-    batch = dataset.batch(rows)
-    if batch.observed is None:
-        return batch.x.mean(0)
-    seen = batch.observed.expand_as(batch.x)
-    total = batch.x.where(seen, batch.x.new_zeros(())).sum(0)
-    return torch.where(seen.any(0), total / seen.sum(0).clamp_min(1), batch.x.new_tensor(0.5))
 
 
 def _ending(module: VAEModule) -> Ending | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from latentia.core import Batch
-from latentia.data import Dataset, Indices, epoch_order
+from latentia.data import Dataset, Indices, epoch_batches
 
 
 class TrainingLoader:
@@ -34,9 +34,9 @@ class TrainingLoader:
     def __iter__(self) -> Iterator[Batch]:
         per_epoch = len(self._indices) // self._batch_size
         epoch, first = divmod(self._position(), per_epoch)
-        order = self._indices[epoch_order(len(self._indices), self._seed, epoch)]
-        for number in range(first, per_epoch):
-            yield self._dataset.batch(order[number * self._batch_size : (number + 1) * self._batch_size])
+        lengths = None if self._dataset.lengths is None else self._dataset.lengths[self._indices]
+        for rows in epoch_batches(self._indices, lengths, self._batch_size, self._seed, epoch)[first:]:
+            yield self._dataset.batch(rows)
 
 
 class ValidationLoader:

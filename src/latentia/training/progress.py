@@ -119,7 +119,7 @@ def epoch_figures(line: dict[str, float], noun: str = "examples") -> str:
 
 
 def _figures(module: VAEModule, line: dict[str, float]) -> str:
-    return epoch_figures(line, "images" if module.preprocessing.kind == "image" else "examples")
+    return epoch_figures(line, {"image": "images", "speech": "pieces"}.get(module.preprocessing.kind, "examples"))
 
 
 def _epoch(module: VAEModule) -> str:

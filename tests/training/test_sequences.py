@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback
+
+from latentia.data import epoch_batches
+from latentia.presets import resolve
+from latentia.runs import RunFolder, read_model
+from latentia.training.fit import fit, prepare_training
+from tests.conftest import CONV_GRU, tone_source
+
+
+def training(epochs=3, **options):
+    source = tone_source()
+    model = {"latent_dim": 4, "frame_dim": 3, "encoder": CONV_GRU, "decoder": CONV_GRU}
+    settings = {"model": model, "training": {"epochs": epochs, "batch_size": 4, **options}}
+    config, preprocessing = resolve(source, None, settings)
+    return prepare_training(source.load(preprocessing), preprocessing, config, name=source.name)
+
+
+class StopAfter(Callback):
+    def __init__(self, steps):
+        self.left = steps
+
+    def on_train_batch_end(self, trainer, *_args, **_options):
+        self.left -= 1
+        if self.left == 0:
+            trainer.should_stop = True
+
+
+def test_training_improves_the_bound(tmp_path):
+    result = fit(training(epochs=20, learning_rate=0.01, weight_average=0.5), RunFolder(tmp_path / "run"))
+    elbos = [line["validation_elbo"] for line in result.history]
+    assert elbos[-1] > 0.8 * elbos[0]
+    saved = read_model(tmp_path / "run")
+    assert int(saved.model.longest) == int(result.trained.model.longest)
+    assert saved.speech.sample_rate == 8000
+
+
+def test_a_stopped_training_resumes_bit_equal(tmp_path):
+    whole = fit(training(), RunFolder(tmp_path / "whole")).trained.model.state_dict()
+    run = RunFolder(tmp_path / "parts")
+    assert fit(training(), run, callbacks=[StopAfter(7)]).ending == "interrupted"
+    resumed = fit(training(), run, resume=True)
+    assert resumed.ending == "finished"
+    parts = resumed.trained.model.state_dict()
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+def test_speakers_stay_on_one_side():
+    source = tone_source(24)
+    made = training()
+    speakers = made.dataset.labels["speaker"]
+    assert source.kind == "speech"
+    assert not set(speakers[made.train].tolist()) & set(speakers[made.validation].tolist())
+
+
+def test_batches_are_of_like_lengths_and_each_sequence_comes_once():
+    lengths = np.random.default_rng(0).integers(1, 1000, 330)
+    rows = np.arange(1000, 1330)
+    batches = epoch_batches(rows, lengths, 10, seed=0, epoch=0)
+    assert batches.shape == (33, 10)
+    assert sorted(batches.flatten().tolist()) == rows.tolist()
+    spread = np.mean([np.ptp(lengths[batch - 1000]) for batch in batches])
+    assert spread < 200  # 820 at random
+    assert not np.array_equal(batches, epoch_batches(rows, lengths, 10, seed=0, epoch=1))
+    assert np.array_equal(batches, epoch_batches(rows, lengths, 10, seed=0, epoch=0))
+    starts = lengths[batches[:, 0] - 1000]
+    assert np.abs(np.corrcoef(starts, np.arange(33))[0, 1]) < 0.5  # not from short to long

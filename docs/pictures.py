@@ -25,7 +25,7 @@ def main(run: str) -> None:
     panels = [
         grid(np.concatenate(rows), columns=8),
         grid(present(trained, generate(trained, 64)), columns=8),
-        grid(present(trained, frames.flatten(0, 1)), columns=8),
+        grid(present(trained, frames), columns=8),
     ]
     white = np.full((panels[0].shape[0], GAP, panels[0].shape[2]), 255, np.uint8)
     picture = np.concatenate([panels[0], white, panels[1], white, panels[2]], axis=1)

@@ -14,7 +14,7 @@ from typing import Annotated, Any, cast
 import typer
 
 import latentia
-from latentia.cli import about, data, latents, measure, pictures, train
+from latentia.cli import about, data, latents, make, measure, train
 from latentia.cli.console import complain, printable, silence
 from latentia.cli.outcome import Outcome, verb
 from latentia.errors import EXIT_FAULT, EXIT_INTERRUPTED, EXIT_OK, EXIT_USER, FileError, LatentiaError
@@ -24,14 +24,14 @@ USAGE_ERROR = cast(type[Exception], typer.BadParameter.__mro__[1])
 
 app = typer.Typer(
     name="latentia",
-    help="Variational autoencoders for your own images, on an ordinary machine.",
+    help="Variational autoencoders for your own images and recordings, on an ordinary machine.",
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 data_app = typer.Typer(help="Named data sets; what is in a folder, and what is wrong with it.")
 for function in (
-    *(train.train, pictures.generate, pictures.reconstruct, pictures.interpolate, pictures.traverse),
+    *(train.train, make.generate, make.reconstruct, make.interpolate, make.traverse),
     *(latents.embed, measure.evaluate),
 ):
     app.command()(verb(function))
@@ -46,7 +46,7 @@ for function in (about.demo, about.doctor):
 def root(
     context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False
 ) -> Outcome | None:
-    """Variational autoencoders for your own images, on an ordinary machine."""
+    """Variational autoencoders for your own images and recordings, on an ordinary machine."""
     if version:
         typer.echo(f"latentia {latentia.__version__}")
         raise typer.Exit

@@ -18,10 +18,11 @@ from latentia.errors import DataError, OptionError, RunError
 
 if TYPE_CHECKING:
     from latentia.config import Config
-    from latentia.data import Dataset, Preprocessing, Source
+    from latentia.data import Dataset, FileKind, Preprocessing, Source
     from latentia.runs import RunFolder
     from latentia.training.fit import Ending, Fit, Training
 
+NOUNS = {"image": "picture", "vector": "example", "speech": "piece"}
 RunOutput = Annotated[Path, typer.Option("--output", "-o", metavar="RUN", help="The run folder to write.")]
 
 
@@ -55,7 +56,7 @@ def train(
         chosen = _settings(config, assignments or [], limits, seed)
     from latentia.data import open_source
 
-    source = open_source(data, labels=labels, mirror=mirror)
+    source = open_source(data, labels=labels, mirror=mirror, kind=_wanted_kind(run, chosen))
     again = _command(
         data, run, {"--labels": labels, "--mirror": mirror, "--skip-bad": skip_bad, "--no-media": no_media}
     )
@@ -184,7 +185,7 @@ def _announce(training: Training, job: Job, done: int = 0) -> None:
     from latentia.training.progress import duration
 
     config, dataset = training.config, training.dataset
-    noun = "picture" if training.trained.preprocessing.kind == "image" else "example"
+    noun = NOUNS[training.trained.preprocessing.kind]
     say(
         f"{job.source.name}: {count(len(dataset), noun)}, {len(training.train)} to train on and "
         f"{len(training.validation)} held out. {training.trained.preprocessing.describe()}"
@@ -216,6 +217,16 @@ def _tell_problems(dataset: Dataset) -> None:
         listed = ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items()))
         first = explain(dataset.problems[0]).rstrip(".")
         say(f"Problems with files ({listed}) are listed in the report; the first: {first}.")
+
+
+def _wanted_kind(run: RunFolder, settings: dict[str, Any] | None) -> FileKind | None:
+    """Returns the kind of files that settings ask for; None as settings stands for a run that goes on."""
+    from latentia.config import Config
+    from latentia.runs import read_parts
+
+    if settings is None:
+        return read_parts(run)[0].data.kind
+    return Config().with_settings({"data": settings["data"]}).data.kind if "data" in settings else None
 
 
 def _settings(config: Path | None, assignments: list[str], limits: dict[str, Any], seed: int | None) -> dict[str, Any]:
@@ -283,9 +294,11 @@ def _ended(result: Fit) -> str:
 
 def _where_to_look(run: RunFolder, training: Training) -> str:
     folder = shlex.quote(str(run.path))
-    if training.trained.preprocessing.kind != "image":
+    kind = training.trained.preprocessing.kind
+    if kind == "vector":
         return f"Look at {run.report}"
-    return f"Look at {run.report}, and make new pictures with: latentia generate {folder} -o {folder}/samples"
+    made = "pictures" if kind == "image" else "recordings"
+    return f"Look at {run.report}, and make new {made} with: latentia generate {folder} -o {folder}/samples"
 
 
 def _command(data: str, run: RunFolder, options: Mapping[str, Path | bool | None]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import io
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from markupsafe import Markup
@@ -68,6 +68,30 @@ class Strips:
 
 
 @dataclass(frozen=True)
+class Sound:
+    """A player below a picture of the sound.
+
+    Attributes:
+        uri: the sound itself, `data:audio/flac;base64,...`.
+        picture: what it looks like.
+        label: what it is.
+    """
+
+    uri: str
+    picture: Picture
+    label: str
+
+
+@dataclass(frozen=True)
+class Sounds:
+    """Sounds side by side, a number of them in a row."""
+
+    kind: ClassVar[str] = "sounds"
+    sounds: tuple[Sound, ...]
+    columns: int
+
+
+@dataclass(frozen=True)
 class Chart:
     """A drawing.
 
@@ -84,10 +108,16 @@ class Chart:
 
 @dataclass(frozen=True)
 class Charts:
-    """Charts side by side, or below each other on a narrow screen."""
+    """Charts side by side, or below each other on a narrow screen.
+
+    Attributes:
+        charts: at least one.
+        titled: whether the title of one alone is shown.
+    """
 
     kind: ClassVar[str] = "charts"
     charts: tuple[Chart, ...]
+    titled: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,7 +138,7 @@ class Folded:
     text: str
 
 
-Block = Prose | Notes | Picture | Strips | Charts | Table | Folded
+Block = Prose | Notes | Picture | Strips | Sounds | Charts | Table | Folded
 
 
 @dataclass(frozen=True)
@@ -181,3 +211,27 @@ def picture(
     uri = "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
     scale = max(1, round(TILE / pictures.shape[2]))
     return Picture(uri, alt, scale * sheet.shape[1], caption, label, enlarged=scale > 1)
+
+
+def sound(
+    waveform: NDArray[np.floating[Any]], sample_rate: int, drawn: Picture, label: str, synthetic: str = ""
+) -> Sound:
+    """Makes a player.
+
+    Args:
+        waveform: mono, shape (S,); scaled down if it would clip.
+        sample_rate: Hz.
+        drawn: what it looks like.
+        label: what it is.
+        synthetic: what generated it, for the comment of the file; empty for recordings.
+    """
+    import soundfile
+
+    loudest = max(1.0, float(np.abs(waveform).max(initial=0.0)))
+    stream = io.BytesIO()
+    file: Any = soundfile.SoundFile(stream, "w", sample_rate, 1, "PCM_16", format="FLAC")
+    with file:
+        if synthetic:
+            file.comment = f"synthetic: {synthetic}"
+        file.write(waveform / loudest)
+    return Sound("data:audio/flac;base64," + base64.b64encode(stream.getvalue()).decode("ascii"), drawn, label)

@@ -1,4 +1,4 @@
-"""The demonstration: trains on digits that come with scikit-learn, then does all that can be done with the model."""
+"""The demonstration: trains on handwritten and on spoken digits, then does all that can be done with the models."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from lightning.pytorch.callbacks import Callback
 
 import latentia
 from latentia.data import Dataset, grid, open_source, write_picture
+from latentia.errors import MissingExtraError
 from latentia.files import make_folder, replacing
 from latentia.presets import resolve
 from latentia.report.blocks import Pixels, Prose, Section, Strips, picture
+from latentia.report.demo_speech import EPOCHS as SPEECH_EPOCHS
+from latentia.report.demo_speech import speech_sections
 from latentia.report.outputs import write_outputs
 from latentia.report.page import write_report
 from latentia.runs import RunFolder, TrainedModel
@@ -24,7 +27,7 @@ EPOCHS = 45
 IS_SAMPLES = 64
 FRAMES = 9
 WAYS = ((0, 1), (2, 3), (4, 5), (6, 7))
-TITLE = "A model of handwritten digits"
+TITLE = "Models of handwritten and spoken digits"
 WHICH = "the test split of digits"
 
 Announce = Callable[[str], None]
@@ -34,19 +37,24 @@ def run_demo(
     folder: Path,
     *,
     epochs: int = EPOCHS,
+    speech_epochs: int = SPEECH_EPOCHS,
     announce: Announce = lambda step: None,
     callbacks: Sequence[Callback] = (),
 ) -> Path:
-    """Trains on 1438 handwritten digits and writes pictures, figures and a report.
+    """Trains on 1438 handwritten digits, and on spoken ones, and writes pictures, sounds, figures and a report.
+
+    Without eSpeak NG the part about speech says how to get it.
 
     Args:
         folder: where to; what an earlier demonstration wrote there is replaced.
-        epochs: passes over the digits.
+        epochs: passes over the handwritten digits.
+        speech_epochs: passes over the spoken digits.
         announce: is told, in words, what is done next.
         callbacks: Lightning's, for example a progress bar.
 
     Returns:
-        The report, `folder/report.html`. Beside it are the run folder `digits`, pictures and latents.
+        The report, `folder/report.html`. Beside it are the run folders `digits` and `spoken-digits`, pictures, sounds
+        and latents.
 
     Raises:
         FileError: the folder cannot be written.
@@ -63,10 +71,20 @@ def run_demo(
         _write_latents(folder / "latents.npz", trained, test)
         announce("Evaluating and writing the report")
         metrics = write_outputs(run, trained, test, result.history, is_samples=IS_SAMPLES, which=WHICH)
+        speech = _speech(folder, speech_epochs, announce, callbacks)
         report = folder / "report.html"
-        ways = ways_section(trained, test)
-        write_report(report, trained, test, metrics, result.history, title=TITLE, sections=(ways,), which=WHICH)
+        sections = (ways_section(trained, test), *speech)
+        write_report(report, trained, test, metrics, result.history, title=TITLE, sections=sections, which=WHICH)
     return report
+
+
+def _speech(folder: Path, epochs: int, announce: Announce, callbacks: Sequence[Callback]) -> tuple[Section, ...]:
+    """Returns the sections about speech, or one that says what they lack."""
+    try:
+        return speech_sections(folder, epochs=epochs, announce=announce, callbacks=callbacks)
+    except MissingExtraError as error:
+        announce(f"Leaving out speech: {error}")
+        return (Section("speech", "Speech", (Prose(str(error)),)),)
 
 
 def ways_section(trained: TrainedModel, dataset: Dataset) -> Section:
@@ -112,7 +130,7 @@ def _write_pictures(folder: Path, trained: TrainedModel, test: Dataset) -> None:
     ways = np.concatenate([present(trained, interpolate(trained, test, ends, steps=FRAMES)) for ends in WAYS])
     _write(folder / "interpolation.png", grid(ways, columns=FRAMES), "interpolate")
     frames = traverse(trained, encode(trained, test), steps=FRAMES).frames
-    _write(folder / "traversal.png", grid(present(trained, frames.flatten(0, 1)), columns=FRAMES), "traverse")
+    _write(folder / "traversal.png", grid(present(trained, frames), columns=FRAMES), "traverse")
 
 
 def _write_latents(path: Path, trained: TrainedModel, test: Dataset) -> None:

@@ -14,7 +14,8 @@ from latentia.data import Dataset, Indices
 from latentia.evaluation import Metrics, diagnose, verdict
 from latentia.files import write_text
 from latentia.report.blocks import Section, Tile
-from latentia.report.sections import FIRST, LAST, WITH_MEDIA, Material
+from latentia.report.material import Material
+from latentia.report.sections import FIRST, LAST, WITH_MEDIA
 from latentia.runs import TrainedModel
 from latentia.tasks import encode
 
@@ -28,7 +29,7 @@ class Page:
         verdict: the most important, in a sentence or two.
         tiles: the few figures to see first.
         sections: the rest.
-        media: whether pictures of the person's data are in it.
+        media: whether pictures or recordings of the person's data are in it.
     """
 
     title: str
@@ -96,7 +97,7 @@ def report_page(
         verdict=verdict(metrics, findings),
         tiles=_tiles(metrics, trained),
         sections=(*first, *sections, *last),
-        media=media and material.pictures,
+        media=media and material.media,
     )
 
 
@@ -124,6 +125,8 @@ def _tiles(metrics: Metrics, trained: TrainedModel) -> tuple[Tile, ...]:
         Tile(_short(metrics.rate_nats), "rate, nats"),
         Tile(f"{metrics.active_units} / {metrics.latent_dim}", "latents in use"),
     ]
+    if metrics.bits_per_second is not None:
+        tiles.append(Tile(_short(metrics.bits_per_second), "rate, bits a second"))
     if metrics.bits_per_dim is not None:
         tiles.append(Tile(f"{metrics.bits_per_dim:.2f}", "bits per dimension"))
     return (*tiles, Tile(_short(trained.data.n_train), "training examples"))

@@ -6,7 +6,6 @@ import math
 import platform
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,54 +15,20 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA  # pyright: ignore[reportMissingTypeStubs]
 
 import latentia
-from latentia.data import ARRAYS, Dataset, Indices
-from latentia.evaluation import Finding, Metrics, explained
+from latentia.data import ARRAYS
+from latentia.evaluation import explained
 from latentia.metrics import active_units, information_per_latent
-from latentia.report.blocks import TILE, Block, Charts, Folded, Notes, Picture, Prose, Section, Strips, Table, picture
+from latentia.report.blocks import Block, Chart, Charts, Folded, Notes, Picture, Prose, Section, Strips, Table, picture
 from latentia.report.charts import bars, curves, scatter
+from latentia.report.material import Material, tag
+from latentia.report.sounds import recordings, utterance_latents, voices
 from latentia.runs import TrainedModel
-from latentia.tasks import Encoding, generate, present, reconstruct, traverse
+from latentia.tasks import generate, present, reconstruct, traverse
 
-MOST_IN_ROW = 10
-ROW_WIDTH = 680  # CSS pixels
 ROWS_OF_PAIRS, ROWS_OF_SAMPLES = 2, 4
 TRAVERSED, FRAMES = 8, 9
 LISTED_FILES = 300
-
-
-@dataclass(frozen=True)
-class Material:
-    """What a report is made of.
-
-    Attributes:
-        trained: the model.
-        dataset: the data that the figures are of.
-        rows: which of them, shape (N,).
-        metrics: of these data.
-        history: one line of figures for each epoch.
-        encoding: of these data.
-        findings: the diagnosis.
-        which: these data in words; empty where nobody said.
-    """
-
-    trained: TrainedModel
-    dataset: Dataset
-    rows: Indices
-    metrics: Metrics
-    history: Sequence[Mapping[str, float]]
-    encoding: Encoding
-    findings: tuple[Finding, ...]
-    which: str = ""
-
-    @property
-    def pictures(self) -> bool:
-        """Whether the data are pictures."""
-        return self.trained.preprocessing.kind == "image"
-
-    @property
-    def shown_in_row(self) -> int:
-        """Pictures side by side: as many as fit at their full size."""
-        return max(3, min(MOST_IN_ROW, ROW_WIDTH // max(TILE, self.trained.preprocessing.event_shape[-1])))
+MAPPED_HEADS = 3
 
 
 def diagnosis(material: Material) -> Section:
@@ -125,16 +90,15 @@ def reconstructions(material: Material) -> Section | None:
     if not material.pictures:
         return None
     columns = material.shown_in_row
-    count = min(ROWS_OF_PAIRS * columns, len(material.rows))
-    # Evenly spread over the data, since neighbours in a folder are often alike.
-    chosen = material.rows[np.linspace(0, len(material.rows) - 1, count).round().astype(np.int64)]
+    chosen = material.spread(ROWS_OF_PAIRS * columns)
+    count = len(chosen)
     result = reconstruct(material.trained, material.dataset, chosen)
     before, after = present(material.trained, result.original), present(material.trained, result.mean)
     strips: list[Picture] = []
     for start in range(0, count, columns):
         part = slice(start, start + columns)
         strips.append(picture(before[part], columns, "originals", label="original"))
-        made = _tag("reconstruct")
+        made = tag("reconstruct")
         strips.append(picture(after[part], columns, "reconstructions", label="given back", synthetic=made))
     text = (
         "Each picture is squeezed into its latents and drawn again from them alone. What is missing below is what "
@@ -152,7 +116,7 @@ def samples(material: Material) -> Section | None:
         return None
     columns = material.shown_in_row
     made = present(material.trained, generate(material.trained, ROWS_OF_SAMPLES * columns))
-    shown = picture(made, columns, "pictures that the model made up", synthetic=_tag("generate"))
+    shown = picture(made, columns, "pictures that the model made up", synthetic=tag("generate"))
     text = "Nobody drew these: latents at random, turned into pictures. They show what the model takes for typical."
     return Section("samples", "Samples", (Prose(text), shown))
 
@@ -166,16 +130,26 @@ def latent_map(material: Material) -> Section | None:
     points: NDArray[np.float64] = analysis.fit_transform(means.astype(np.float64))
     ratios: list[float] = analysis.explained_variance_ratio_.tolist()
     shares = [f"direction {number} ({share:.0%} of the variance)" for number, share in enumerate(ratios, start=1)]
-    head = next((name for name in material.dataset.labels if material.dataset.label_names.get(name)), None)
-    groups = np.full(len(points), -1) if head is None else material.dataset.labels[head][material.rows]
-    names = () if head is None else material.dataset.label_names[head]
-    chart = scatter("Latent map", points, groups, names, (shares[0], shares[1]))
-    coloured = "" if head is None else f" Colours are the classes of '{head}', which the model never saw."
+    heads = [name for name in material.dataset.labels if material.dataset.label_names.get(name)][:MAPPED_HEADS]
+    charts = [_map(material, points, head, (shares[0], shares[1])) for head in heads or [None]]
+    coloured = f" Colours are the classes of {_listed(heads)}, which the model never saw." if heads else ""
     text = (
         "Each dot is one example; near dots are alike to the model. The map is the flat shadow (PCA) of a space of "
         f"{means.shape[1]} dimensions, so that groups that overlap here may be apart there.{coloured}"
     )
-    return Section("map", "Latent map", (Prose(text), Charts((chart,))))
+    return Section("map", "Latent map", (Prose(text), *(Charts((chart,), len(charts) > 1) for chart in charts)))
+
+
+def _map(material: Material, points: NDArray[np.float64], head: str | None, labels: tuple[str, str]) -> Chart:
+    """Draws the map in the colours of a head's classes."""
+    if head is None:
+        return scatter("Latent map", points, np.full(len(points), -1), (), labels)
+    groups = material.dataset.labels[head][material.rows]
+    return scatter(f"Latent map by {head}", points, groups, material.dataset.label_names[head], labels)
+
+
+def _listed(heads: Sequence[str]) -> str:
+    return ", ".join(f"'{head}'" for head in heads)
 
 
 def traversals(material: Material) -> Section | None:
@@ -185,10 +159,10 @@ def traversals(material: Material) -> Section | None:
     walked = traverse(material.trained, material.encoding, n_latents=TRAVERSED, steps=FRAMES)
     strips: list[Picture] = []
     for row, latent in enumerate(walked.latents.tolist()):
-        frames = present(material.trained, walked.frames[row])
+        frames = present(material.trained, walked.row(row))
         label = f"latent {latent} · {walked.scores[row]:.2f} nats"
         alt = f"latent {latent} from low to high"
-        strips.append(picture(frames, FRAMES, alt, label=label, synthetic=_tag("traverse")))
+        strips.append(picture(frames, FRAMES, alt, label=label, synthetic=tag("traverse")))
     text = (
         "In each row one latent goes from low to high, over the range of the data; the others stay where a typical "
         "example has them. The most informative come first; how much they tell about an example stands beside them."
@@ -247,9 +221,13 @@ def _command(trained: TrainedModel) -> str:
 
 
 SectionMaker = Callable[[Material], Section | None]
-FIRST: tuple[SectionMaker, ...] = (diagnosis, reconstructions, samples, traversals, latent_map)
+FIRST: tuple[SectionMaker, ...] = (
+    *(diagnosis, reconstructions, recordings, samples, voices, traversals, utterance_latents, latent_map),
+)
 LAST: tuple[SectionMaker, ...] = (learning, latents, figures, data, reproduction)
-WITH_MEDIA: frozenset[SectionMaker] = frozenset({reconstructions, samples, traversals})
+WITH_MEDIA: frozenset[SectionMaker] = frozenset(
+    {reconstructions, recordings, samples, voices, traversals, utterance_latents}
+)
 
 
 def _series(history: Sequence[Mapping[str, float]], name: str) -> dict[str, list[float]]:
@@ -269,7 +247,3 @@ def _duration(minutes: float) -> str:
 def _shorten(names: Sequence[str], most: int = 20) -> str:
     shown = ", ".join(names[:most])
     return f"{shown} ... ({len(names)} in all)" if len(names) > most else shown
-
-
-def _tag(verb: str) -> str:
-    return f"latentia {latentia.__version__} {verb}"

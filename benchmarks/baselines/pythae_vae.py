@@ -28,7 +28,7 @@ from torch.distributions import Distribution
 from torch.utils.data import Dataset
 
 from benchmarks.mnist import binarised
-from latentia.core import Batch, Inference, LatentGroup, Likelihood
+from latentia.core import Batch, Inference, LatentGroup, Latents, Likelihood
 from latentia.distributions import Bernoulli, StandardNormal
 from latentia.distributions.base import diagonal_normal
 from latentia.models import LatentModel
@@ -66,12 +66,20 @@ class PythaeVAE(LatentModel):
     def infer(self, batch: Batch, n_samples: int = 1) -> Inference:
         posterior = self.posterior_of(batch)
         z = posterior.rsample((n_samples,))
-        return Inference((LatentGroup("z", posterior, self.prior(), z),), self.decode(z))
+        return Inference((LatentGroup("z", posterior, self.prior(), z),), self.decode(Latents(z)))
 
-    def start_at(self, mean: Tensor) -> None:
+    def start_at(self, batch: Batch) -> None:
         """Pythae starts its decoder where PyTorch does."""
 
-    def decode(self, z: Tensor) -> Likelihood:
+    def encode(self, batch: Batch) -> tuple[Distribution, Latents]:
+        posterior = self.posterior_of(batch)
+        return posterior, Latents(posterior.mean[None])
+
+    def draw(self, n: int, code: Tensor | None = None) -> Latents:
+        return Latents(self.prior().sample((1, n)) if code is None else code[None])
+
+    def decode(self, latents: Latents) -> Likelihood:
+        z = latents.code
         hidden, *convolutions = self.vae.decoder.layers
         x = hidden(z.flatten(0, 1)).reshape(-1, 1024, 4, 4)
         for block in convolutions[:-1]:

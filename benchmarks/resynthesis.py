@@ -1,0 +1,242 @@
+"""How much of a recording comes back: the model, PCA at the same size, the vocoder alone, and Griffin-Lim."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+
+from benchmarks import mnist
+from benchmarks.harness import Claim, Key, Options, Results, Row, floor_and_goal, parse
+from benchmarks.speech_metrics import pesq_nb, pesq_wb, stoi, summary
+from benchmarks.speech_training import fsdd_test, librispeech_test, training_source
+from latentia.core import Batch
+from latentia.data import Dataset, FrontEnd, Ragged, prepare
+from latentia.data.audio import resample
+from latentia.evaluation import evaluate
+from latentia.metrics import mel_cepstral_distortion
+from latentia.models import VOCODERS
+from latentia.presets import resolve
+from latentia.runs import TrainedModel
+from latentia.tasks import reconstruct, sound
+from latentia.training.fit import fit, prepare_training
+
+PROTOCOL = (
+    "The default `speech` preset, trained for at most 20 minutes on the training splits of LibriSpeech, Speech "
+    "Commands, Arabic digits and five speakers of FSDD. Tested on speakers that no part has seen: LibriSpeech "
+    "test-other, pieces of 4 s; FSDD clips of the sixth speaker joined to 3 s, resampled to 16 kHz, scored at 8 kHz. "
+    "Only features are handed on, phases are always reconstructed. PCA has as many numbers a second as the model has "
+    "latents of frames; bits a second are the model's rate. Real-time factors are of one core, loading not counted."
+)
+MINUTES = 20.0
+RATE = 16_000
+Waveform = NDArray[Any]
+LIBRI, FSDD = "LibriSpeech test-other", "FSDD, held-out speaker"
+OURS, CEILING = "Latentia, speech preset", "true features, our vocoder"
+GRIFFIN_LIM, COMPONENTS = "true features, Griffin-Lim", "PCA at the same size, our vocoder"
+SYSTEMS = (CEILING, GRIFFIN_LIM, OURS, COMPONENTS)
+RATE_ROW = Key(OURS, "rate, bits/s", LIBRI)
+FACTOR = "real-time factor on one core"
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """Recordings to measure on.
+
+    Attributes:
+        name: of the set.
+        references: true waveforms, at the rate of the score.
+        rate: of the score, Hz.
+        dataset: the same at the model's rate, as its data set.
+    """
+
+    name: str
+    references: Sequence[Waveform]
+    rate: int
+    dataset: Dataset
+
+
+def pesq_name(rate: int) -> str:
+    """Returns the metric that PESQ has at a rate."""
+    return "PESQ-WB" if rate == RATE else "PESQ-NB"
+
+
+def keys(test: str, rate: int) -> list[Key]:
+    """Returns the keys of all scores of a test set."""
+    metrics = ("STOI", pesq_name(rate), "mel-cepstral distortion")
+    return [Key(system, metric, test) for system in SYSTEMS for metric in metrics]
+
+
+def trained_model(options: Options) -> TrainedModel:
+    """Trains the preset."""
+    source = training_source(mnist.mirror(options))
+    minutes = 0.5 if options.quick else MINUTES
+    training = {"seed": options.seed, "max_minutes": minutes}
+    config, form = resolve(source, "speech", {"training": training})
+    return fit(prepare_training(source.load(form), form, config, name=source.name)).trained
+
+
+def test_sets(trained: TrainedModel, options: Options) -> list[TestSet]:
+    """Reads the recordings that are tested on."""
+    mirror, most = mnist.mirror(options), 4 if options.quick else None
+    libri = librispeech_test(mirror)[:most]
+    fsdd = list(fsdd_test(mirror))[:most]
+    return [
+        TestSet(LIBRI, libri, RATE, _dataset(trained, libri)),
+        TestSet(FSDD, [own for own, _ in fsdd], 8_000, _dataset(trained, [wave for _, wave in fsdd])),
+    ]
+
+
+def rows(options: Options) -> Iterator[Row]:
+    """Trains once, and scores all systems on all sets."""
+    trained = trained_model(options)
+    front = trained.preprocessing.front_end
+    griffin_lim = VOCODERS.build("griffin-lim", front.model_dump())
+    project = _pca(trained, options)
+    for test in test_sets(trained, options):
+        pair = reconstruct(trained, test.dataset)
+        made: dict[str, tuple[Batch, Callable[[Batch], list[Waveform]]]] = {
+            CEILING: (pair.original, lambda batch: sound(trained, batch)),
+            GRIFFIN_LIM: (pair.original, lambda batch: _through(griffin_lim, batch, front)),
+            OURS: (pair.mean, lambda batch: sound(trained, batch)),
+            COMPONENTS: (project(pair.original), lambda batch: sound(trained, batch)),
+        }
+        for system, (features, vocoder) in made.items():
+            yield from _scores(system, test, pair.original, features, vocoder(features))
+        if test.name == LIBRI:
+            metrics = evaluate(trained, test.dataset)
+            details = {"nats": metrics.rate_nats, "active_units": metrics.active_units}
+            yield Row(RATE_ROW, metrics.bits_per_second or math.nan, "bits/s", details=details)
+
+
+def _dataset(trained: TrainedModel, waves: Sequence[Waveform]) -> Dataset:
+    form: Any = trained.preprocessing
+    pieces = [form.apply(np.asarray(wave, np.float32)) for wave in waves]
+    store = Ragged.of([np.concatenate(parts) for parts, _ in pieces])
+    gains = np.array([gain for _, gain in pieces], np.float32)
+    return Dataset(store, lengths=store.lengths, gains=gains)
+
+
+def _through(vocoder: torch.nn.Module, batch: Batch, front: FrontEnd) -> list[Waveform]:
+    waves = vocoder(batch.x, batch.lengths).numpy()
+    return [wave[: front.hop * length] for wave, length in zip(waves, batch.lengths.tolist(), strict=True)]
+
+
+def _pca(trained: TrainedModel, options: Options) -> Callable[[Batch], Batch]:
+    """Fits PCA to groups of frames of the training recordings, with as many components as the model has latents."""
+    stride, components = trained.model.stride, trained.config.model.frame_dim
+    source = training_source(mnist.mirror(options))
+    dataset = source.load(trained.preprocessing)
+    chosen = np.linspace(0, len(dataset) - 1, 200 if options.quick else 1500).round().astype(np.int64)
+    groups = []
+    for start in range(0, len(chosen), 100):
+        batch = prepare(dataset.batch(chosen[start : start + 100]), trained.preprocessing)
+        groups += [_groups(batch.sequence(row), stride) for row in range(len(batch))]
+    analysis = PCA(components, random_state=0).fit(np.concatenate(groups))
+
+    def project(batch: Batch) -> Batch:
+        made = torch.zeros_like(batch.x)
+        for row, length in enumerate(batch.lengths.tolist()):
+            flat = _groups(batch.sequence(row), stride)
+            back = analysis.inverse_transform(analysis.transform(flat)).reshape(-1, batch.x.shape[-1])
+            made[row, :length] = torch.from_numpy(back[:length]).float()
+        return Batch(made, lengths=batch.lengths)
+
+    return project
+
+
+def _groups(features: torch.Tensor, stride: int) -> NDArray[np.float32]:
+    """Puts frames (T, F) into groups (G, stride * F); the last one is filled up with its last frame."""
+    missing = -len(features) % stride
+    whole = torch.cat([features, features[-1:].expand(missing, -1)])
+    return whole.reshape(-1, stride * features.shape[1]).numpy()
+
+
+def _scores(system: str, test: TestSet, true: Batch, made: Batch, waves: Sequence[Waveform]) -> Iterator[Row]:
+    gains = test.dataset.gains
+    pairs = []
+    for number, reference in enumerate(test.references):
+        wave = waves[number] / gains[number]
+        pairs.append((reference, resample(wave, RATE, test.rate)[: len(reference)]))
+    score = pesq_wb if test.rate == RATE else pesq_nb
+    for metric, function in (("STOI", stoi), (pesq_name(test.rate), score)):
+        values = [function(reference, wave, test.rate) for reference, wave in pairs]
+        mean, details = summary(values)
+        yield Row(Key(system, metric, test.name), mean, "", spread=float(np.nanstd(values)), details=details)
+    distances = [
+        mel_cepstral_distortion(true.sequence(row).numpy(), made.sequence(row).numpy()) for row in range(len(pairs))
+    ]
+    yield Row(Key(system, "mel-cepstral distortion", test.name), float(np.mean(distances)), "dB")
+
+
+def vocoder_rows(options: Options) -> Iterator[Row]:
+    """Measures the time of the vocoders on one core, each in a process of its own."""
+    for system, name in ((CEILING, "auto"), (GRIFFIN_LIM, "griffin-lim")):
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+            factor = pool.submit(_real_time_factor, name, mnist.mirror(options)).result()
+        yield Row(Key(system, FACTOR), factor, "seconds of work a second of sound")
+
+
+def _real_time_factor(name: str, mirror: Path | None) -> float:
+    from latentia.config import Part
+    from latentia.models import build_vocoder
+
+    torch.set_num_threads(1)
+    front = FrontEnd()
+    vocoder = build_vocoder(Part(name=name), front)
+    waves = [torch.from_numpy(np.asarray(wave)) for wave in librispeech_test(mirror)[:8]]
+    features = [front.features(wave[None]) for wave in waves]
+    vocoder(*features[0])
+    start = time.perf_counter()
+    for item in features:
+        vocoder(*item)
+    return (time.perf_counter() - start) / (sum(len(wave) for wave in waves) / RATE)
+
+
+def claims(results: Results) -> list[Claim]:
+    """Returns the claims of the issue."""
+    quality = {system: results.value(Key(system, "PESQ-WB", LIBRI)) for system in SYSTEMS}
+    bits, gap = results.value(RATE_ROW), None
+    if quality[CEILING] is not None and quality[OURS] is not None:
+        gap = quality[CEILING] - quality[OURS]
+    affordable = gap if bits is not None and bits < 2000 else None
+    ahead = None
+    if quality[CEILING] is not None and quality[GRIFFIN_LIM] is not None:
+        ahead = quality[CEILING] - quality[GRIFFIN_LIM]
+    source = "set for this project"
+
+    def claim(text: str, ours: float | None, floor: float | None, goal: float | None, higher: bool) -> list[Claim]:
+        return floor_and_goal(text, ours, floor=floor, goal=goal, source=source, higher_is_better=higher)
+
+    goal_only = claim("PESQ-WB below the ceiling, at under 2 kbit/s", affordable, None, 0.3, False)[1:]
+    return [
+        *claim("STOI, LibriSpeech test-other", results.value(Key(OURS, "STOI", LIBRI)), 0.80, None, True),
+        *claim("PESQ-WB, LibriSpeech test-other", quality[OURS], 1.7, None, True),
+        *goal_only,
+        *claim("vocoder on true features: PESQ-WB above Griffin-Lim's", ahead, 0.0, None, True),
+        *claim("vocoder on true features: PESQ-WB", quality[CEILING], None, 3.2, True)[1:],
+        *claim("vocoder: real-time factor on one core", results.value(Key(CEILING, FACTOR)), 0.2, 0.05, False),
+    ]
+
+
+def main(options: Options) -> None:
+    """Runs the benchmark."""
+    results = Results("resynthesis", PROTOCOL, options)
+    results.measure([Key(system, FACTOR) for system in (CEILING, GRIFFIN_LIM)], lambda: vocoder_rows(options))
+    wanted = [*keys(LIBRI, RATE), *keys(FSDD, 8_000), RATE_ROW]
+    results.measure(wanted, lambda: rows(options))
+    results.finish(claims(results))
+
+
+if __name__ == "__main__":
+    main(parse(__doc__))

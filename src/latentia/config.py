@@ -121,6 +121,9 @@ class TrainingConfig(Section):
     weight_average: float = Field(
         default=0.999, ge=0, lt=1, description="decay of the moving average of the weights; 0: none"
     )
+    speed_perturbation: float = Field(
+        default=0.0, ge=0, le=0.5, description="largest change of a recording's speed at each visit, as a share"
+    )
     patience: int | None = Field(
         default=None, ge=1, description="epochs without a better validation loss before stopping"
     )

@@ -92,19 +92,28 @@ def _vector(shape: Shape) -> Settings:
 
 
 def _speech(shape: Shape) -> Settings:
-    """A code of the voice, and 25 groups of latents in a second, through convolutions and recurrent layers."""
+    """A code of the voice, and latents of 80 ms each, through convolutions and recurrent layers."""
+    network = {"name": "conv-gru", "width": 320, "blocks": 2, "stride": 8}
     return {
         "model": {
             "kind": "sequence",
             "latent_dim": 32,
-            "frame_dim": 24,
-            "encoder": {"name": "conv-gru", "width": 192, "blocks": 2},
-            "decoder": {"name": "conv-gru", "width": 192, "blocks": 2},
-            "frame_prior": {"name": "recurrent", "width": 192},
+            "frame_dim": 128,
+            "encoder": network,
+            "decoder": network,
+            "frame_prior": {"name": "recurrent", "width": 256},
             "likelihood": {"name": "gaussian", "initial_scale": 1.5},
         },
-        "objective": {"name": "elbo", "warmup_steps": 300, "warmup_start": 0.05},
-        "training": {"epochs": 40, "batch_size": 32, "patience": 10, "gradient_clip": 2000.0},
+        "objective": {"name": "elbo", "warmup_steps": 200, "warmup_start": 0.1},
+        "training": {
+            "epochs": 60,
+            "patience": 20,
+            "learning_rate": 1.5e-3,
+            "batch_size": 32,
+            "gradient_clip": 2000.0,
+            "weight_average": 0.99,
+            "speed_perturbation": 0.12,
+        },
     }
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from latentia.hardware import Hardware
 
 GIB = 2**30
-AUDIO = ("soundfile",)
+AUDIO = {"soundfile": "reads and writes recordings", "espeakng_loader": "speaks the data set spoken-digits; optional"}
 
 
 def demo(
@@ -39,15 +39,12 @@ def doctor() -> Outcome:
 
     hardware = detect()
     threads = torch.get_num_threads()
-    audio = {name: importlib.util.find_spec(name) is not None for name in AUDIO}
+    audio = {name: importlib.util.find_spec(name) is not None for name in AUDIO}  # found, and not imported
     rows = [
         ("Latentia", latentia.__version__, f"with PyTorch {torch.__version__}"),
         ("processor", hardware.cpu, f"{hardware.cores} cores for this process"),
         *_meaning(hardware, threads),
-        *(
-            (name, "installed" if found else "not installed", "needed for recordings only")
-            for name, found in audio.items()
-        ),
+        *((name, "installed" if found else "not installed", AUDIO[name]) for name, found in audio.items()),
     ]
     width = max(len(name) for name, _, _ in rows)
     lines = [f"{name:<{width}}  {value}: {meaning}" for name, value, meaning in rows]

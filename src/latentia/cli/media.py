@@ -29,8 +29,11 @@ class Medium(Protocol):
         suffix: of the files.
     """
 
-    noun: str
-    suffix: str
+    @property
+    def noun(self) -> str: ...
+
+    @property
+    def suffix(self) -> str: ...
 
     def read(self, paths: Sequence[Path]) -> Dataset:
         """Reads files and brings them into the model's form; an example or more of each file."""

@@ -23,6 +23,7 @@ from latentia.data.labels import LabelTable, attach, encode_labels, read_labels
 from latentia.data.named import ClipSet, IdxSet, NamedSet, as_source, fetch_named, list_named, named_sets
 from latentia.data.opening import open_source
 from latentia.data.order import epoch_batches, epoch_order
+from latentia.data.perturb import perturb_speed
 from latentia.data.preparation import prepare
 from latentia.data.preprocessing import ImagePreprocessing, Preprocessing, VectorPreprocessing
 from latentia.data.ragged import Ragged, RaggedFile
@@ -37,7 +38,7 @@ from latentia.data.source import (
     choose_preprocessing,
     choose_split,
 )
-from latentia.data.speech import SpeechPreprocessing, active_level, dc_offset, level_gain
+from latentia.data.speech import SpeechPreprocessing, dc_offset, level_gain
 from latentia.data.splits import holdout, require_trainable
 from latentia.data.spoken import SpokenDigits
 
@@ -79,7 +80,6 @@ __all__ = [
     "Store",
     "Survey",
     "VectorPreprocessing",
-    "active_level",
     "as_source",
     "attach",
     "cache_folder",
@@ -100,6 +100,7 @@ __all__ = [
     "mirror_folder",
     "named_sets",
     "open_source",
+    "perturb_speed",
     "prepare",
     "read_audio_header",
     "read_labels",

@@ -22,8 +22,8 @@ from latentia.data.pictures import read_picture_file
 from latentia.data.pixels import is_grey, plain
 from latentia.data.recordings import parts_by_bytes, read_recording_file, survey_of
 from latentia.data.source import WIDE, WORST_UNREADABLE, FileKind, Progress, SpeechSurvey, suggest_size
-from latentia.data.speech import active_level
 from latentia.errors import FileError
+from latentia.metrics import active_level
 
 T = TypeVar("T")
 FEW = 200
@@ -185,8 +185,7 @@ def _check_recordings(source: FileSource, progress: Progress | None) -> SpeechRe
 
 
 def _hear(path: Path, recording: Recording) -> _Sound:
-    level = active_level(recording.waveform, recording.sample_rate)
-    return _Sound(read_audio_header(path), 20 * math.log10(level))
+    return _Sound(read_audio_header(path), active_level(recording.waveform, recording.sample_rate))
 
 
 def _speech_advice(source: FileSource, lengths: SpeechSurvey | None, kinds: Mapping[str, int]) -> list[str]:

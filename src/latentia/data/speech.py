@@ -12,11 +12,10 @@ from pydantic import Field
 from latentia.config import Frozen
 from latentia.data.frontend import FrontEnd
 from latentia.errors import DataError
+from latentia.metrics import active_level
 
 Waveform = NDArray[np.floating[Any]]
 TARGET_DB = -26.0  # below full scale: the level of active speech that telephony tests with (ITU-T P.56)
-ACTIVE_DB = 30.0
-FRAMES_PER_SECOND = 50
 LARGEST_OFFSET = 0.01
 FULL_SCALE = 32768
 _LARGEST = (FULL_SCALE - 1) / FULL_SCALE
@@ -115,25 +114,13 @@ def level_gain(waveform: Waveform, sample_rate: int) -> float:
     """
     if peak(waveform) < SILENT:
         return 1.0
-    return min(10 ** (TARGET_DB / 20) / active_level(waveform, sample_rate), largest_gain(waveform))
+    return min(10 ** ((TARGET_DB - active_level(waveform, sample_rate)) / 20), largest_gain(waveform))
 
 
 def largest_gain(waveform: Waveform) -> float:
     """Returns the largest factor that does not make a recording clip; infinite for digital silence."""
     loudest = peak(waveform)
     return _LARGEST / loudest if loudest else math.inf
-
-
-def active_level(waveform: Waveform, sample_rate: int) -> float:
-    """Returns the root mean square of those frames of 20 ms that are within 30 dB of the loudest; 0 for silence."""
-    size = min(max(1, sample_rate // FRAMES_PER_SECOND), max(1, len(waveform)))
-    frames = waveform[: len(waveform) // size * size].reshape(-1, size)
-    rest = waveform[frames.size :].astype(np.float64)
-    power = np.append(np.einsum("ts,ts->t", frames, frames, dtype=np.float64), rest @ rest) / size
-    loudest = float(power.max(initial=0.0))
-    if loudest == 0.0:
-        return 0.0
-    return math.sqrt(float(power[power >= loudest * 10 ** (-ACTIVE_DB / 10)].mean()))
 
 
 def dc_offset(waveform: Waveform) -> float:

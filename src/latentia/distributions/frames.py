@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -113,11 +114,11 @@ class RecurrentFramePrior(LazyFramePrior):
     ) -> tuple[tuple[Tensor, Tensor], Tensor, Tensor]:
         """Goes on from a state: mean and scale of the next groups, log odds of their being the last, and the state."""
         spread = code[:, None].expand(-1, before.shape[1], -1)
-        hidden, state = self.recurrent(torch.cat([before, spread], -1), state)
-        hidden = F.relu(self.hidden(torch.cat([hidden, spread], -1)))
+        seen, after = cast(tuple[Tensor, Tensor], self.recurrent(torch.cat([before, spread], -1), state))
+        hidden = F.relu(self.hidden(torch.cat([seen, spread], -1)))
         mean, raw, end = self.head(hidden).float().split([self.frame_dim, self.frame_dim, 1], -1)
         scale = torch.exp(3.0 * torch.tanh(raw / 3.0))
-        return (mean, scale), end[..., 0], state
+        return (mean, scale), end[..., 0], after
 
 
 @FRAME_PRIORS.register("independent")

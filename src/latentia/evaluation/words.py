@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA  # pyright: ignore[reportMissingTypeStubs]
 from sklearn.linear_model import LogisticRegression  # pyright: ignore[reportMissingTypeStubs]
-from sklearn.pipeline import make_pipeline  # pyright: ignore[reportMissingTypeStubs]
+from sklearn.pipeline import Pipeline  # pyright: ignore[reportMissingTypeStubs]
 from sklearn.preprocessing import StandardScaler  # pyright: ignore[reportMissingTypeStubs]
 
 from latentia.core import Batch
@@ -58,9 +58,12 @@ class Listener:
         known = np.flatnonzero(labels >= 0)
         seen = _looks(front, _batches(dataset, known))
         components = min(COMPONENTS, *seen.shape)
-        classifier: Any = make_pipeline(
-            StandardScaler(), PCA(components, whiten=True, random_state=0), LogisticRegression(max_iter=300)
-        )
+        steps: list[tuple[str, Any]] = [
+            ("scale", StandardScaler()),
+            ("reduce", PCA(components, whiten=True, random_state=0)),
+            ("classify", LogisticRegression(max_iter=300)),
+        ]
+        classifier: Any = Pipeline(steps)
         classifier.fit(seen, labels[known])
         return cls(front, classifier, dataset.label_names[head])
 
@@ -86,8 +89,9 @@ def _looks(front: FrontEnd, batches: Sequence[Batch]) -> NDArray[np.float64]:
     looks: list[NDArray[np.float64]] = []
     for batch in batches:
         features, lengths = front.features(batch.x, batch.lengths)
-        for row, length in zip(features, lengths.tolist(), strict=True):
-            levels = row[:length].T[None].double()
+        seen = Batch(features, lengths=lengths)
+        for row in range(len(seen)):
+            levels = seen.sequence(row).T[None].double()
             short = torch.nn.functional.interpolate(levels, size=STEPS, mode="linear", align_corners=True)[0]
             short = short.clamp_min(float(short.max()) - 12.0)
             looks.append((short - short.mean()).flatten().numpy())

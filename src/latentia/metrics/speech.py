@@ -58,12 +58,13 @@ def mel_cepstral_distortion(reference: NDArray[Any], estimate: NDArray[Any], cep
         >>> round(mel_cepstral_distortion(bands, bands + 1.0), 6)
         0.0
     """
-    difference = reference.astype(np.float64) - estimate.astype(np.float64)
-    mels = difference.shape[-1]
-    waves = np.cos(np.pi * np.outer(np.arange(mels) + 0.5, np.arange(1, cepstra + 1)) / mels)
+    difference: Floats = reference.astype(np.float64) - estimate.astype(np.float64)
+    mels: int = difference.shape[-1]
+    centres = (np.arange(mels, dtype=np.float64) + 0.5) / mels
+    waves: Floats = np.cos(np.pi * centres[:, None] * np.arange(1, cepstra + 1))
     # The log magnitude is half the log power, and a sum of cosines has twice the mean product as amplitude.
-    coefficients = difference @ waves / mels
-    return float((10 / np.log(10) * np.sqrt(2 * (coefficients**2).sum(-1))).mean())
+    coefficients: Floats = difference @ waves / mels
+    return float(10 / np.log(10) * np.sqrt(2 * (coefficients**2).sum(-1)).mean())
 
 
 def log_spectral_distance(reference: NDArray[Any], estimate: NDArray[Any], floor_db: float = -70.0) -> float:
@@ -80,8 +81,9 @@ def log_spectral_distance(reference: NDArray[Any], estimate: NDArray[Any], floor
         10.0
     """
     floor = max(float(reference.max()) * 10 ** (floor_db / 10), np.finfo(np.float64).tiny)
-    first, second = (10 * np.log10(np.maximum(power.astype(np.float64), floor)) for power in (reference, estimate))
-    return float(np.sqrt(((first - second) ** 2).mean(-1)).mean())
+    ratio: Floats = np.maximum(reference.astype(np.float64), floor) / np.maximum(estimate.astype(np.float64), floor)
+    decibels: Floats = 10 * np.log10(ratio)
+    return float(np.sqrt((decibels**2).mean(-1)).mean())
 
 
 def active_level(waveform: NDArray[Any], sample_rate: int) -> float:
@@ -97,7 +99,7 @@ def active_level(waveform: NDArray[Any], sample_rate: int) -> float:
         >>> round(active_level(np.r_[np.full(16000, 0.1), np.zeros(16000)], 16000), 3)
         -20.0
     """
-    power = _frame_power(waveform.astype(np.float64), max(1, sample_rate // 50))
+    power = _frame_power(waveform, max(1, sample_rate // 50))
     loudest = power.max(initial=0.0)
     if loudest <= 0:
         return -np.inf
@@ -176,7 +178,9 @@ def _first_dip(difference: Floats, shortest: int) -> NDArray[np.intp]:
     inner = difference[:, shortest:-1]
     minimum = (inner <= difference[:, shortest - 1 : -2]) & (inner < difference[:, shortest + 1 :])
     good = minimum & (inner < YIN_THRESHOLD)
-    return shortest + np.where(good.any(-1), good.argmax(-1), inner.argmin(-1))
+    dip: NDArray[np.intp] = good.argmax(-1)
+    lowest: NDArray[np.intp] = inner.argmin(-1)
+    return shortest + np.where(good.any(-1), dip, lowest)
 
 
 def _parabola(difference: Floats, lags: NDArray[np.intp]) -> Floats:
@@ -199,12 +203,15 @@ def _frames(waveform: Floats, hop: int, size: int) -> Floats:
     return views[max(0, -before) :: hop][:count]
 
 
-def _frame_power(waveform: Floats, size: int) -> Floats:
-    """Returns the mean power of frames side by side; a last one that is shorter counts by what it has."""
-    starts = np.arange(0, len(waveform), size)
-    if not len(starts):
-        return np.zeros(0)
-    return np.add.reduceat(waveform**2, starts) / np.diff(np.r_[starts, len(waveform)])
+def _frame_power(waveform: NDArray[Any], size: int) -> Floats:
+    """Returns the mean power of frames side by side; a last one that is shorter counts by what it has.
+
+    The waveform may be an hour long, and is not copied.
+    """
+    frames = waveform[: len(waveform) // size * size].reshape(-1, size)
+    rest = waveform[frames.size :].astype(np.float64)
+    power = np.einsum("ts,ts->t", frames, frames, dtype=np.float64) / size
+    return np.append(power, rest @ rest / len(rest)) if len(rest) else power
 
 
 def _centred(waveforms: NDArray[Any]) -> Floats:

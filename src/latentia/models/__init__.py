@@ -2,7 +2,6 @@
 
 from latentia.models.base import MODELS, LatentModel
 from latentia.models.build import build_likelihood, build_model, build_objective, build_vocoder
-from latentia.models.neural_vocoder import NeuralVocoder, bundled_vocoder, vocoder_for
 from latentia.models.sequence import SequenceVAE
 from latentia.models.single import SingleLatentVAE
 from latentia.models.vocoder import VOCODERS, GriffinLim, PhaseGradient, Vocoder
@@ -12,7 +11,6 @@ __all__ = [
     "VOCODERS",
     "GriffinLim",
     "LatentModel",
-    "NeuralVocoder",
     "PhaseGradient",
     "SequenceVAE",
     "SingleLatentVAE",
@@ -21,6 +19,4 @@ __all__ = [
     "build_model",
     "build_objective",
     "build_vocoder",
-    "bundled_vocoder",
-    "vocoder_for",
 ]

@@ -11,13 +11,11 @@ from latentia.data import FrontEnd
 from latentia.distributions import FRAME_PRIORS, LIKELIHOODS, POSTERIORS, PRIORS, LazyLikelihood
 from latentia.errors import OptionError
 from latentia.models.base import MODELS, LatentModel
-from latentia.models.neural_vocoder import vocoder_for
 from latentia.models.vocoder import VOCODERS, Vocoder
 from latentia.objectives import OBJECTIVES, Objective
 from latentia.registry import Registry
 
 Shape = tuple[int, ...]
-AUTO = "auto"
 
 
 def build_model(config: ModelConfig, event_shape: Shape, parts: Mapping[str, Any] | None = None) -> LatentModel:
@@ -90,12 +88,10 @@ def build_vocoder(part: Part, front: FrontEnd) -> Vocoder:
     """Builds the vocoder of a front end, in evaluation mode.
 
     Args:
-        part: its name and settings; "auto" is the best that comes with Latentia for the front end.
+        part: its name and settings.
         front: how the features are made.
 
     Raises:
         OptionError: an unknown vocoder or setting, or one for other features.
     """
-    if part.name == AUTO:
-        return vocoder_for(front)
     return VOCODERS.build(part.name, {**front.model_dump(), **part.arguments}).eval()

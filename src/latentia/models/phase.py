@@ -7,7 +7,8 @@ spoken of, the phases are those at the middle of a frame, since there a tone has
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -16,9 +17,12 @@ from torch import Tensor
 from latentia.data.frontend import FrontEnd
 
 HANN_SPREAD = 0.25645  # a Hann window of L samples is like exp(-pi t^2 / (HANN_SPREAD L^2)) (Prusa et al., 2017)
-REACH = 2  # bins to each side of a tone that its main lobe covers
+MAIN_LOBE = 2  # bins to each side of a tone that its main lobe covers
 TINY = 1e-12
 QUIETEST = 1e-6  # magnitudes below it, -120 dB, have no slope
+FFT: Any = torch.fft  # PyTorch leaves it untyped
+
+Way = Callable[[Tensor], Tensor]
 
 
 class FrameGrid:
@@ -51,30 +55,30 @@ class FrameGrid:
 
     def spectrum(self, wave: Tensor) -> Tensor:
         """Returns the spectra of a waveform (S,), shape (T, K)."""
-        return torch.fft.rfft(wave.unfold(0, self._size, self._hop) * self._analysis, dim=-1)
+        return FFT.rfft(wave.unfold(0, self._size, self._hop) * self._analysis, dim=-1)
 
     def waveform(self, spectrum: Tensor) -> Tensor:
         """Returns the waveform, shape (S,), whose spectra come closest to those given."""
-        return self._overlapped(torch.fft.irfft(spectrum, n=self._size, dim=-1) * self._synthesis) * self._share
+        return self._overlapped(FFT.irfft(spectrum, n=self._size, dim=-1) * self._synthesis) * self._share
 
     def _overlapped(self, pieces: Tensor) -> Tensor:
         turns = math.ceil(self._size / self._hop)
-        parts = F.pad(pieces, (0, turns * self._hop - self._size)).unflatten(-1, (turns, self._hop))
+        parts = F.pad(pieces, (0, turns * self._hop - self._size)).view(len(pieces), turns, self._hop)
         wave = pieces.new_zeros(len(pieces) - 1 + turns, self._hop)
         for turn in range(turns):
             wave[turn : turn + len(pieces)] += parts[:, turn]
         return wave.flatten()
 
 
-def refine(grid: FrameGrid, magnitude: Tensor, start: Tensor, iterations: int, momentum: float) -> Tensor:
+def refine(grid: FrameGrid, start: Tensor, back: Way, iterations: int, momentum: float) -> Tensor:
     """Improves the phases of spectra by the fast Griffin-Lim algorithm (Perraudin, Balazs and Sondergaard, 2013).
 
-    Each step goes to the spectra of the nearest waveform, beyond them by the momentum, and back to the magnitudes.
+    Each step goes to the spectra of the nearest waveform, beyond them by the momentum, and back to what is known.
 
     Args:
         grid: the frames.
-        magnitude: of each frequency, shape (T, K).
-        start: complex spectra with these magnitudes.
+        start: complex spectra, shape (T, K).
+        back: from any spectra to near ones with the right magnitudes.
         iterations: number of steps.
         momentum: 0 is the algorithm of Griffin and Lim (1984).
     """
@@ -82,14 +86,18 @@ def refine(grid: FrameGrid, magnitude: Tensor, start: Tensor, iterations: int, m
     for _ in range(iterations):
         projected = grid.spectrum(grid.waveform(current))
         moved = projected if before is None else torch.sub(projected * (1 + momentum), before, alpha=momentum)
-        before, current = projected, with_magnitude(moved, magnitude)
+        before, current = projected, back(moved)
     return current
 
 
 def with_magnitude(spectrum: Tensor, magnitude: Tensor) -> Tensor:
     """Returns spectra of the same phases and these magnitudes."""
-    scale = magnitude / spectrum.abs().clamp_min(TINY)
-    return torch.view_as_complex(torch.view_as_real(spectrum) * scale[..., None])
+    return scaled(spectrum, magnitude / spectrum.abs().clamp_min(TINY))
+
+
+def scaled(spectrum: Tensor, factor: Tensor) -> Tensor:
+    """Returns a complex tensor times a real one, faster than PyTorch, which would make the factor complex."""
+    return torch.view_as_complex(torch.view_as_real(spectrum) * factor[..., None])
 
 
 class Changes(NamedTuple):
@@ -119,21 +127,21 @@ def changes(front: FrontEnd, magnitude: Tensor) -> Changes:
     turn = front.hop / (HANN_SPREAD * front.window)
     time = 0.5 * turn * (across[:-2] + across[1:-1])
     frequency = F.pad(-0.5 / turn * (along[:, :-1] + along[:, 1:]), (1, 0))[1:-1]
-    limit = REACH * 2 * math.pi * front.hop / front.window
+    limit = MAIN_LOBE * 2 * math.pi * front.hop / front.window
     return Changes(time.clamp(-limit, limit), frequency.clamp(-math.pi, math.pi))
 
 
 def integrate(front: FrontEnd, magnitude: Tensor, change: Changes, known: Tensor | None = None) -> Tensor:
     """Returns spectra whose phases change in the given way, frame after frame.
 
-    In each frame a bin's phase is what its neighbours within a tone's main lobe, the louder the more, carry on from
-    the frame before; so a tone keeps one phase however its loudest bin moves.
+    In each frame a bin's phase is what it and its two neighbours, the louder the more, carry on from the frame before;
+    so a tone keeps one phase however its loudest bin moves.
 
     Args:
         front: how frames are made.
         magnitude: shape (T, K).
         change: of the phases.
-        known: spectra of the first frames, shape (T', K); at least one is taken to be known if None.
+        known: spectra of the first frames, shape (T', K); None where there are none.
     """
     number = torch.arange(magnitude.shape[1], device=magnitude.device)
     centre = 1 - 2 * (number % 2)  # from the start of a frame, where the transform begins, to its middle
@@ -146,8 +154,8 @@ def integrate(front: FrontEnd, magnitude: Tensor, change: Changes, known: Tensor
     else:
         count = len(known)
         phases = list(torch.sgn(known) * centre * torch.polar(torch.ones_like(slope), -slope)[:count])
-    reach = steps.new_zeros(len(number) + 2 * REACH)
+    room = steps.new_zeros(len(number) + 2)
     for frame in range(len(phases), len(magnitude)):
-        torch.mul(phases[-1], steps[frame], out=reach[REACH:-REACH])
-        phases.append(torch.sgn(reach.unfold(0, 2 * REACH + 1, 1).sum(-1)))
+        torch.mul(phases[-1], steps[frame], out=room[1:-1])
+        phases.append(torch.sgn(room[:-2] + room[1:-1] + room[2:]))
     return torch.stack(phases) * torch.polar(magnitude, slope) * centre

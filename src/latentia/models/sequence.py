@@ -14,6 +14,7 @@ from latentia.core import Batch, Inference, LatentGroup, Latents, Likelihood
 from latentia.distributions import LazyFramePrior, LazyLikelihood, LazyPosterior, LazyPrior
 from latentia.models.base import MODELS, LatentModel
 from latentia.nets import SEQUENCE_DECODERS, SEQUENCE_ENCODERS, SequenceDecoder, SequenceEncoder
+from latentia.nets.dense import ResidualDense
 from latentia.nets.recurrent import group_count, position_mask
 
 LONGEST_DRAWN = 1.25  # times the longest example that the model was started at
@@ -60,7 +61,7 @@ class SequenceLikelihood:
         return nats.masked_fill(~self.groups, 0.0).sum(-1)
 
     def _apart(self, values: Tensor) -> Tensor:
-        return values.unflatten(1, (self.n, -1))
+        return values.reshape(len(values), self.n, -1, *values.shape[2:])
 
 
 @MODELS.register("sequence")
@@ -119,6 +120,7 @@ class SequenceVAE(LatentModel):
         self.posterior = posterior
         self.prior = prior
         self.mix = nn.Linear(latent_dim, encoder.features)
+        self.deepen = ResidualDense(encoder.features)
         self.frame_posterior = frame_posterior
         self.frame_prior = frame_prior
         self.decoder = decoder
@@ -173,7 +175,7 @@ class SequenceVAE(LatentModel):
 
     def _frame_posterior(self, groups: Tensor, code: Tensor) -> Distribution:
         """Returns q(z|x, code), batch shape (K, N, G), of features (N, G, features) and codes (K, N, latent_dim)."""
-        return self.frame_posterior(F.relu(groups + self.mix(code)[:, :, None]))
+        return self.frame_posterior(self.deepen(groups + self.mix(code)[:, :, None]))
 
     def _likelihood(self, code: Tensor, frames: Tensor, lengths: Tensor, end: Tensor | None) -> SequenceLikelihood:
         k, n = code.shape[:2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from latentia.data.frontend import FLOOR, Feature, FrontEnd
 from latentia.errors import DataError
-from latentia.models.phase import FrameGrid, changes, integrate, refine, with_magnitude
+from latentia.models.phase import FrameGrid, Way, changes, integrate, refine, scaled, with_magnitude
 from latentia.registry import Registry
 
 PIECE = 1024  # frames that are worked on at once, so that memory does not grow with the length
@@ -37,7 +38,7 @@ class Vocoder(nn.Module, ABC):
         momentum: of these steps.
 
     Attributes:
-        context: frames to each side of those in question that `start` wants to see.
+        context: frames to each side of those in question that `plan` wants to see.
     """
 
     context: ClassVar[int] = 0
@@ -56,8 +57,8 @@ class Vocoder(nn.Module, ABC):
         self.front_end = FrontEnd(sample_rate=sample_rate, feature=feature, window=window, hop=hop, mels=mels)
 
     @abstractmethod
-    def start(self, features: Tensor, known: Tensor | None, piece: int) -> tuple[Tensor, Tensor]:
-        """Returns what the iterations start from.
+    def plan(self, features: Tensor, known: Tensor | None, piece: int) -> tuple[Tensor, Way]:
+        """Returns what the iterations start from, and the way back that each of them takes.
 
         Args:
             features: of the frames of one piece and `context` more at each end, shape (context + T + context, F).
@@ -65,7 +66,8 @@ class Vocoder(nn.Module, ABC):
             piece: number of the piece.
 
         Returns:
-            Magnitudes, shape (T, K), and complex spectra of the same shape; `known` need not be among them.
+            Complex spectra, shape (T, K), the first T' of which are not used; and the function to spectra that the
+            features allow.
         """
 
     @torch.no_grad()
@@ -86,8 +88,8 @@ class Vocoder(nn.Module, ABC):
         samples = lengths * self.hop if samples is None else samples
         self._check(features, lengths, samples)
         waves = features.new_zeros(len(features), int(samples.max()), dtype=torch.float32)
-        for row, (frames, size) in enumerate(zip(lengths.tolist(), samples.tolist(), strict=True)):
-            self._fill(waves[row, :size], features[row, :frames].float())
+        for row in range(len(features)):
+            self._fill(waves[row, : int(samples[row])], features[row, : int(lengths[row])].float())
         return waves
 
     def _fill(self, wave: Tensor, features: Tensor) -> None:
@@ -98,18 +100,18 @@ class Vocoder(nn.Module, ABC):
         for piece, first in enumerate(range(0, len(features), PIECE)):
             span = range(max(0, first - OVERLAP), min(first + PIECE, len(features)))
             begin = span.start * self.hop - self._before  # of the window of the piece's first frame
-            grid = FrameGrid(self.front_end, len(span), slice(max(0, -begin), len(wave) - begin), wave.device)
-            magnitude, start = self.start(heard[span.start : span.stop + 2 * self.context], known, piece)
-            if known is not None:
-                start = torch.cat([with_magnitude(known, magnitude[: len(known)]), start[len(known) :]])
-            spectrum = refine(grid, magnitude, start, self.iterations, self.momentum)
+            grid = FrameGrid(self.front_end, len(span), slice(max(0, -begin), max(0, len(wave) - begin)), wave.device)
+            start, back = self.plan(heard[span.start : span.stop + 2 * self.context], known, piece)
+            start = start if known is None else torch.cat([known, start[len(known) :]])
+            spectrum = refine(grid, start, back, self.iterations, self.momentum)
             self._join(wave, grid.waveform(spectrum), span)
             known = spectrum[-OVERLAP:-EDGE]
 
     def _join(self, wave: Tensor, piece: Tensor, span: range) -> None:
         """Lays a piece over the waveform so far, faded in where the piece before covers it too."""
         edge = EDGE if span.start else 0
-        start, stop = (span.start + edge) * self.hop, min(span.stop * self.hop, len(wave))
+        start = min((span.start + edge) * self.hop, len(wave))
+        stop = min(span.stop * self.hop, len(wave))
         fade = torch.ones(stop - start, device=wave.device)
         if span.start:
             slope = torch.linspace(0, 1, (OVERLAP - 2 * EDGE) * self.hop, device=wave.device)[: len(fade)]
@@ -170,17 +172,21 @@ class GriffinLim(Vocoder):
         super().__init__(sample_rate, feature, window, hop, mels, iterations, momentum)
         self.seed = seed
 
-    def start(self, features: Tensor, known: Tensor | None, piece: int) -> tuple[Tensor, Tensor]:
+    def plan(self, features: Tensor, known: Tensor | None, piece: int) -> tuple[Tensor, Way]:
         magnitude = magnitudes(self.front_end, features)
         # Drawn on the CPU, so that the device changes nothing.
         generator = torch.Generator().manual_seed(self.seed + piece)
         angles = 2 * math.pi * torch.rand(magnitude.shape, generator=generator)
-        return magnitude, torch.polar(magnitude, angles.to(magnitude.device))
+        return torch.polar(magnitude, angles.to(magnitude.device)), partial(with_magnitude, magnitude=magnitude)
 
 
 @VOCODERS.register("phase-gradient")
 class PhaseGradient(Vocoder):
     """Phases that follow from the magnitudes' slopes, improved by the fast Griffin-Lim algorithm.
+
+    The first phases are those of Prusa, Balazs and Sondergaard (2017), put together from frame to frame. Where features
+    are mel bands, each step lets the magnitudes of single frequencies go where the overlapping frames want them, as
+    long as they explain the bands.
 
     Args:
         sample_rate: of the waveforms, Hz.
@@ -207,40 +213,62 @@ class PhaseGradient(Vocoder):
         window: int = 640,
         hop: int = 160,
         mels: int = 80,
-        iterations: int = 32,
+        iterations: int = 40,
         momentum: float = 0.99,
     ) -> None:
         super().__init__(sample_rate, feature, window, hop, mels, iterations, momentum)
 
-    def start(self, features: Tensor, known: Tensor | None, piece: int) -> tuple[Tensor, Tensor]:
+    def plan(self, features: Tensor, known: Tensor | None, piece: int) -> tuple[Tensor, Way]:
         seen = magnitudes(self.front_end, features)
         magnitude = seen[1:-1]
-        return magnitude, integrate(self.front_end, magnitude, changes(self.front_end, seen), known)
+        start = integrate(self.front_end, magnitude, changes(self.front_end, seen), known)
+        if self.feature == "power":
+            return start, partial(with_magnitude, magnitude=magnitude)
+        return start, MelBands(self.front_end, features[1:-1]).explain
 
 
-def magnitudes(front: FrontEnd, features: Tensor, steps: int = INVERSION_STEPS) -> Tensor:
-    """Returns the magnitude of each frequency, shape (..., K), of features (..., F).
-
-    Of power it is the square root. Mel bands do not tell the power of single frequencies: of all non-negative powers
-    that explain them, one is found near to the smooth spectrum through the bands, by steps that multiply (Lee and
-    Seung, 2001, for the Kullback-Leibler divergence).
+def magnitudes(front: FrontEnd, features: Tensor) -> Tensor:
+    """Returns the magnitude of each frequency, shape (T, K), of features (T, F), as far as these tell it.
 
     Args:
         front: how the features were made.
-        features: shape (..., F).
-        steps: of the inversion of mel bands.
+        features: shape (T, F).
 
     Example:
         >>> front = FrontEnd()
-        >>> power = torch.full((1, 1, 321), 0.25)
-        >>> magnitudes(front, front.mel(power))[0, 0, 1:-1].mean().round(decimals=3)
+        >>> power = torch.full((1, 321), 0.25)
+        >>> magnitudes(front, front.mel(power))[0, 1:-1].mean().round(decimals=3)
         tensor(0.5000)
     """
-    if front.feature == "power":
-        return features.clamp_min(0).sqrt()
-    bands = front.bands(features)
-    mel, share = (features.exp() - FLOOR).clamp_min(0), bands.sum(1).clamp_min(1e-8)  # silence is at the floor
-    power = (mel @ bands.T) / share
-    for _ in range(steps):
-        power = power * ((mel / (power @ bands).clamp_min(FLOOR / 10)) @ bands.T) / share
-    return power.sqrt()
+    return features.clamp_min(0).sqrt() if front.feature == "power" else MelBands(front, features).power().sqrt()
+
+
+class MelBands:
+    """The power in mel bands, and powers of single frequencies that explain it.
+
+    Bands do not tell these. Of all that explain them, some near to a first guess are found by steps that multiply, and
+    so never become negative (Lee and Seung, 2001, for the Kullback-Leibler divergence).
+
+    Args:
+        front: how the bands were made.
+        features: natural logarithms of the power in bands, shape (T, F).
+    """
+
+    def __init__(self, front: FrontEnd, features: Tensor) -> None:
+        self._mel = (features.exp() - FLOOR).clamp_min(0)  # silence lies at the floor
+        self._bands = front.bands(features)
+        self._spread = (self._bands / self._bands.sum(1, keepdim=True).clamp_min(1e-8)).T.contiguous()
+
+    def power(self, steps: int = INVERSION_STEPS) -> Tensor:
+        """Returns powers, shape (T, K), near to the smooth spectrum through the bands."""
+        power = self._mel @ self._spread
+        for _ in range(steps):
+            power = power * self._correction(power)
+        return power
+
+    def explain(self, spectrum: Tensor) -> Tensor:
+        """Returns spectra, shape (T, K), of the same phases that explain the bands better."""
+        return scaled(spectrum, self._correction(torch.view_as_real(spectrum).square().sum(-1)).sqrt())
+
+    def _correction(self, power: Tensor) -> Tensor:
+        return (self._mel / (power @ self._bands).clamp_min(FLOOR / 10)) @ self._spread

@@ -98,7 +98,11 @@ class Recurrent(nn.Module):
 
 
 class _Trunk(nn.Module):
-    """Residual convolutions, then a recurrent layer."""
+    """Residual convolutions, then a recurrent layer; without them the identity.
+
+    So networks are linear but for what the layers add: they have a principal component analysis from the start, which
+    a deep network takes long to find.
+    """
 
     def __init__(self, width: int, blocks: int, causal: bool) -> None:
         super().__init__()
@@ -109,7 +113,7 @@ class _Trunk(nn.Module):
         mask = position_mask(counts, x.shape[1])[..., None]
         for block in self.blocks:
             x = block(x, mask)
-        return F.relu(self.recurrent(x, counts)) * mask
+        return self.recurrent(x, counts) * mask
 
 
 @SEQUENCE_ENCODERS.register("conv-gru")
@@ -173,7 +177,7 @@ class ConvGruEncoder(SequenceEncoder):
         padded = F.pad(standard, (0, 0, 0, -x.shape[1] % self.stride))
         groups = padded.reshape(len(x), -1, self.stride * x.shape[2])
         hidden = self.trunk(self.stem(groups), counts)
-        return hidden, F.relu(self.pool(_mean_and_spread(hidden.float(), counts)))
+        return hidden, F.relu(self.pool(_mean_and_spread(F.relu(hidden.float()), counts)))
 
     def _levels(self, x: Tensor) -> Tensor:
         return x.clamp_min(1e-9).log() if self.logarithm else x

@@ -15,7 +15,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from latentia.config import Config, TrainingConfig
-from latentia.data import ARRAYS, Dataset, Indices, Preprocessing, holdout, prepare, require_trainable
+from latentia.data import ARRAYS, NOUNS, Dataset, Indices, Preprocessing, holdout, prepare, require_trainable
 from latentia.errors import OptionError
 from latentia.files import make_folder
 from latentia.hardware import choose_precision, detect, tuned_cpu
@@ -118,6 +118,8 @@ def prepare_training(
         seed_noise(seed, Stream.INITIALISE)
         model = build_model(config.model, preprocessing.event_shape, parts)
     _require_fit(model, preprocessing)
+    if config.training.speed_perturbation and preprocessing.kind != "speech":
+        raise OptionError(f"training.speed_perturbation is for recordings, not for {NOUNS[preprocessing.kind]}.")
     if "decoder" not in (parts or {}):
         with torch.random.fork_rng(devices=[]):
             seed_noise(seed, Stream.INITIALISE, 1)

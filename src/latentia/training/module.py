@@ -15,7 +15,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from latentia.config import TrainingConfig
 from latentia.core import Batch, Terms
-from latentia.data import Preprocessing, prepare
+from latentia.data import Preprocessing, perturb_speed, prepare
 from latentia.errors import RunError, TrainingError
 from latentia.models import LatentModel
 from latentia.noise import Stream, seed_noise
@@ -212,7 +212,8 @@ class VAEModule(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         step = self.step
         seed_noise(self.config.seed, Stream.TRAIN, step)
-        terms = self.terms(self.model, prepare(batch, self.preprocessing), step)
+        changed = perturb_speed(batch, self.config.speed_perturbation)
+        terms = self.terms(self.model, prepare(changed, self.preprocessing), step)
         self._require_finite(terms, batch, step)
         self.train_means.add(terms)
         return terms.loss.mean()

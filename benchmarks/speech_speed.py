@@ -90,7 +90,7 @@ def embedding_rows(options: Options) -> Iterator[Row]:
     minutes = {SHORTER: 1, MEMORY: 3} if options.quick else {SHORTER: 10, MEMORY: 60}
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
-        training = prepared(64, options.seed, epochs=1)
+        training = prepared(64, options.seed, epochs=1, prior_steps=1)
         from latentia.runs import RunFolder
 
         fit(training, RunFolder(place / "run"))

@@ -124,6 +124,9 @@ class TrainingConfig(Section):
     speed_perturbation: float = Field(
         default=0.0, ge=0, le=0.5, description="largest change of a recording's speed at each visit, as a share"
     )
+    prior_steps: int = Field(
+        default=0, ge=0, description="steps at the end in which the priors of a model of sequences alone are trained"
+    )
     patience: int | None = Field(
         default=None, ge=1, description="epochs without a better validation loss before stopping"
     )

@@ -14,6 +14,7 @@ class Stream(IntEnum):
     TRAIN = 0
     VALIDATE = 1
     INITIALISE = 2
+    PRIOR = 3
     GENERATE = 10
     EVALUATE = 11
     BINARISE = 12

@@ -113,6 +113,7 @@ def _speech(shape: Shape) -> Settings:
             "gradient_clip": 2000.0,
             "weight_average": 0.99,
             "speed_perturbation": 0.12,
+            "prior_steps": 800,
         },
     }
 

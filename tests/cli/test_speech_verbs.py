@@ -17,6 +17,7 @@ TINY = (
     *("--set", "model.decoder={name: conv-gru, width: 16, blocks: 1}"),
     *("--set", "model.frame_prior={name: recurrent, width: 16}"),
     *("--set", "data.sample_rate=8000", "--set", "training.batch_size=8"),
+    *("--set", "training.prior_steps=5"),
 )
 
 

@@ -1,23 +1,27 @@
 from __future__ import annotations
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
 
 from latentia.core import Batch
-from latentia.data import epoch_batches, open_source, perturb_speed
+from latentia.data import epoch_batches, open_source, perturb_speed, prepare
 from latentia.errors import OptionError
+from latentia.objectives import Elbo
 from latentia.presets import resolve
 from latentia.runs import RunFolder, read_model
 from latentia.training.fit import fit, prepare_training
+from latentia.training.prior import finish_prior, read_posteriors
 from tests.conftest import CONV_GRU, tone_source
 
 
 def training(epochs=3, **options):
     source = tone_source()
     model = {"latent_dim": 4, "frame_dim": 3, "encoder": CONV_GRU, "decoder": CONV_GRU}
-    settings = {"model": model, "training": {"epochs": epochs, "batch_size": 4, **options}}
+    settings = {"model": model, "training": {"epochs": epochs, "batch_size": 4, "prior_steps": 5, **options}}
     config, preprocessing = resolve(source, None, settings)
     return prepare_training(source.load(preprocessing), preprocessing, config, name=source.name)
 
@@ -97,3 +101,27 @@ def test_pictures_have_no_speed():
     config, preprocessing = resolve(source, None, {"training": {"speed_perturbation": 0.1}})
     with pytest.raises(OptionError, match="for recordings, not for pictures"):
         prepare_training(source.load(preprocessing), preprocessing, config)
+
+
+def test_the_priors_learn_last_and_nothing_else_changes():
+    made = training()
+    model = made.model.eval().requires_grad_(False)
+    batches = [prepare(made.dataset.batch(np.arange(24)), made.trained.preprocessing)]
+    posteriors = read_posteriors(model, batches)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+
+    def cost():
+        torch.manual_seed(0)
+        with torch.no_grad():
+            terms = Elbo()(model.infer(batches[0], 50), batches[0])
+        return terms.rate.mean().item()
+
+    first = cost()
+    finish_prior(model, posteriors, 60, seed=0)
+    assert cost() < 0.8 * first
+    changed = {name.split(".")[0] for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed == {"frame_prior"}
+    again = deepcopy(model)
+    again.load_state_dict(before)
+    finish_prior(again, posteriors, 60, seed=0)
+    assert all(torch.equal(value, again.state_dict()[name]) for name, value in model.state_dict().items())

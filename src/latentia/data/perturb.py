@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -30,8 +31,8 @@ def perturb_speed(batch: Batch, most: float) -> Batch:
     samples = batch.x.shape[1]
     speed = (1 + most) ** (2 * torch.rand(()).item() - 1)
     size = max(2, round(samples / speed))
-    spectrum: Tensor = torch.fft.rfft(batch.x)
+    spectrum = cast(Tensor, torch.fft.rfft(batch.x))
     # Band-limited: what does not fit under half the sample rate is cut off, what is not there stays silent.
-    waves: Tensor = torch.fft.irfft(spectrum[:, : size // 2 + 1], n=size) * (size / samples)
+    waves = cast(Tensor, torch.fft.irfft(spectrum[:, : size // 2 + 1], n=size)) * (size / samples)
     lengths = (batch.lengths * size // samples).clamp_min(1)
     return replace(batch, x=waves, lengths=lengths)

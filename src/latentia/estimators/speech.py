@@ -61,7 +61,8 @@ class SpeechVAE(BaseVAE):
     Example:
         >>> waves = [0.1 * np.sin(np.arange(2400) * (0.1 + 0.02 * n)).astype(np.float32) for n in range(8)]
         >>> small = {"encoder": {"name": "conv-gru", "width": 8}, "decoder": {"name": "conv-gru", "width": 8}}
-        >>> voice = SpeechVAE(latent_dim=2, sample_rate=8000, epochs=1, settings={"model": small}).fit(waves)
+        >>> settings = {"model": small, "training": {"prior_steps": 10}}
+        >>> voice = SpeechVAE(latent_dim=2, sample_rate=8000, epochs=1, settings=settings).fit(waves)
         >>> voice.transform(waves).shape, len(voice.reconstruct(waves)), voice.model_rate_
         ((8, 2), 8, 8000)
     """

@@ -145,10 +145,14 @@ class SequenceVAE(LatentModel):
         return Inference(latents, self._likelihood(code, frames, lengths, expected.end))
 
     def encode(self, batch: Batch) -> tuple[Distribution, Latents]:
+        posterior, frames = self.posteriors(batch)
+        return posterior, Latents(posterior.mean[None], frames.mean, _lengths(batch))
+
+    def posteriors(self, batch: Batch) -> tuple[Distribution, Distribution]:
+        """Returns q(code|x), batch shape (N,), and q(z|x, code) at its mean, batch shape (1, N, G)."""
         groups, whole = self._encode(batch)
         posterior = self.posterior(whole)
-        code = posterior.mean[None]
-        return posterior, Latents(code, self._frame_posterior(groups, code).mean, _lengths(batch))
+        return posterior, self._frame_posterior(groups, posterior.mean[None])
 
     def draw(self, n: int, code: Tensor | None = None) -> Latents:
         whole: Tensor = self.prior().sample((n,)) if code is None else code

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 import lightning.pytorch as pl
+import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
 
@@ -19,7 +20,7 @@ from latentia.data import ARRAYS, NOUNS, Dataset, Indices, Preprocessing, holdou
 from latentia.errors import OptionError
 from latentia.files import make_folder
 from latentia.hardware import choose_precision, detect, tuned_cpu
-from latentia.models import LatentModel, build_model, build_objective
+from latentia.models import LatentModel, SequenceVAE, build_model, build_objective
 from latentia.noise import Stream, seed_noise
 from latentia.objectives import Objective
 from latentia.runs import DataRecord, RunFolder, TrainedModel, write_config, write_model
@@ -28,8 +29,10 @@ from latentia.training.checkpoint import load_checkpoint
 from latentia.training.estimate import Estimate, estimate
 from latentia.training.loader import TrainingLoader, ValidationLoader
 from latentia.training.module import VAEModule
+from latentia.training.prior import finish_prior, read_posteriors
 
 Ending = Literal["finished", "time", "early", "interrupted"]
+PRIOR_EXAMPLES = 4096
 FIRST_LOOK = {"image": 4096, "vector": 4096, "speech": 256}  # examples
 
 
@@ -176,7 +179,7 @@ def fit(
         for checkpointer in checkpoints:
             checkpointer.save(module)
     ending = _ending(module) or "interrupted"
-    result = Fit(_result(training, module, run), tuple(module.history), ending)
+    result = Fit(_result(training, module, run, ending), tuple(module.history), ending)
     if run is not None and ending != "interrupted":
         write_model(run, result.trained)
     return result
@@ -228,12 +231,27 @@ def ending_of(config: TrainingConfig, steps_per_epoch: int, state: Mapping[str, 
     return "early" if config.patience is not None and waited >= config.patience else None
 
 
-def _result(training: Training, module: VAEModule, run: RunFolder | None) -> TrainedModel:
+def _result(training: Training, module: VAEModule, run: RunFolder | None, ending: Ending) -> TrainedModel:
     """Takes the weights that are kept: the best where they were tracked, else the averaged ones."""
     model = training.model.cpu()
     model.load_state_dict(module.best_weights or module.averaged.state_dict())
+    if isinstance(model, SequenceVAE) and ending != "interrupted":
+        _finish(model, training)
     model.requires_grad_(False)
     return replace(training.trained, model=model.eval(), path=run.path if run else None)
+
+
+def _finish(model: SequenceVAE, training: Training) -> None:
+    """Trains the priors alone on what the encoder says of the training data, some thousands at most."""
+    config, form = training.config.training, training.trained.preprocessing
+    if not config.prior_steps:
+        return
+    rows = training.train[np.linspace(0, len(training.train) - 1, min(PRIOR_EXAMPLES, len(training.train))).astype(int)]
+    parts = (rows[start : start + config.batch_size] for start in range(0, len(rows), config.batch_size))
+    with tuned_cpu(), torch.random.fork_rng(devices=[]):
+        model.eval()
+        posteriors = read_posteriors(model, (prepare(training.dataset.batch(part), form) for part in parts))
+        finish_prior(model, posteriors, config.prior_steps, config.seed)
 
 
 def _require_fit(model: LatentModel, preprocessing: Preprocessing) -> None:

@@ -110,12 +110,8 @@ def embedding_rows(options: Options) -> Iterator[Row]:
 
 def padding_rows(options: Options) -> Iterator[Row]:
     """Compares each recording alone with the same in a batch of different lengths."""
-    training = prepared(12, options.seed)
-    model = training.model.eval()
-    with torch.no_grad():  # branches that start at zero would hide what is behind them
-        noise = torch.Generator().manual_seed(options.seed)
-        for weights in model.parameters():
-            weights += 0.05 * torch.randn(weights.shape, generator=noise)
+    training = prepared(12, options.seed, epochs=30, prior_steps=1)
+    fit(training)  # branches that start at zero would hide what is behind them
     with tuned_cpu(), torch.no_grad():
         together = _results(training.dataset, np.arange(12), training)
         worst = max(

@@ -13,7 +13,7 @@ from torch import Tensor
 from latentia.core import Batch, Latents, join_latents
 from latentia.data import Dataset, Indices
 from latentia.runs import TrainedModel
-from latentia.tasks.walk import look_at, row_batches
+from latentia.tasks.walk import batches_of, look_at
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def encode(trained: TrainedModel, dataset: Dataset, rows: Indices | Sequence[int
     Returns:
         Means and standard deviations of the posteriors, in the order of `rows`.
     """
-    return encode_batches(trained, (look_at(trained, dataset, part) for part in row_batches(len(dataset), rows)))
+    return encode_batches(trained, (look_at(trained, dataset, part) for part in batches_of(dataset, rows)))
 
 
 @torch.inference_mode()

@@ -10,7 +10,7 @@ import torch
 from latentia.core import Batch, join
 from latentia.data import Dataset, Indices
 from latentia.runs import TrainedModel
-from latentia.tasks.walk import decode_means, look_at, nothing, row_batches
+from latentia.tasks.walk import batches_of, decode_means, look_at, nothing
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def reconstruct(trained: TrainedModel, dataset: Dataset, rows: Indices | Sequenc
     """
     seen: list[Batch] = []
     made: list[Batch] = []
-    for part in row_batches(len(dataset), rows):
+    for part in batches_of(dataset, rows):
         batch = look_at(trained, dataset, part)
         with torch.inference_mode():
             _, latents = trained.model.encode(batch)

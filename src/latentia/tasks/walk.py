@@ -22,6 +22,7 @@ from latentia.noise import Stream, seed_noise
 from latentia.runs import TrainedModel
 
 BATCH = 256
+SEQUENCES = 32  # of some seconds each, which take as much memory
 
 
 @contextlib.contextmanager
@@ -30,6 +31,11 @@ def seeded(seed: int, stream: Stream, step: int = 0) -> Generator[None]:
     with torch.random.fork_rng():
         seed_noise(seed, stream, step)
         yield
+
+
+def batches_of(dataset: Dataset, rows: Indices | Sequence[int] | None = None) -> Iterator[Indices]:
+    """Yields positions in a data set, all or those of `rows`, as many at a time as fit into little memory."""
+    return row_batches(len(dataset), rows, BATCH if dataset.lengths is None else SEQUENCES)
 
 
 def row_batches(n: int, rows: Indices | Sequence[int] | None = None, size: int = BATCH) -> Iterator[Indices]:

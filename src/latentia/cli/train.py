@@ -187,7 +187,7 @@ def _announce(training: Training, job: Job, done: int = 0) -> None:
     config, dataset = training.config, training.dataset
     noun = NOUNS[training.trained.preprocessing.kind]
     say(
-        f"{job.source.name}: {count(len(dataset), noun)}, {len(training.train)} to train on and "
+        f"{job.source.name}: {count(len(dataset), noun)}{_minutes(training)}, {len(training.train)} to train on and "
         f"{len(training.validation)} held out. {training.trained.preprocessing.describe()}"
     )
     _tell_problems(dataset)
@@ -207,6 +207,14 @@ def _announce(training: Training, job: Job, done: int = 0) -> None:
         f"{count(training.steps_per_epoch, 'step')}, about {duration(seconds)} and "
         f"{needs.memory_bytes / 2**20:.0f} MB of memory. Writes to {job.run.path}; Ctrl-C stops it, --resume goes on."
     )
+
+
+def _minutes(training: Training) -> str:
+    """Says how much sound there is."""
+    lengths, form = training.dataset.lengths, training.trained.preprocessing
+    if lengths is None or form.kind != "speech":
+        return ""
+    return f" ({float(lengths.sum()) / form.sample_rate / 60:.1f} minutes)"
 
 
 def _tell_problems(dataset: Dataset) -> None:

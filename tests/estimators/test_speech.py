@@ -10,7 +10,12 @@ from latentia.errors import DataError, OptionError
 from tests.conftest import CONV_GRU, tones
 
 SETTINGS = {
-    "model": {"encoder": CONV_GRU, "decoder": CONV_GRU, "frame_dim": 3, "frame_prior": {"name": "recurrent", "width": 8}},
+    "model": {
+        "encoder": CONV_GRU,
+        "decoder": CONV_GRU,
+        "frame_dim": 3,
+        "frame_prior": {"name": "recurrent", "width": 8},
+    },
     "training": {"prior_steps": 5, "batch_size": 8},
 }
 

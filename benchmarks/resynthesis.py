@@ -108,7 +108,7 @@ def rows(options: Options) -> Iterator[Row]:
     """Trains once, and scores all systems on all sets."""
     trained, seconds = trained_model(options)
     front = trained.preprocessing.front_end
-    griffin_lim = VOCODERS.build("griffin-lim", front.model_dump())
+    griffin_lim = VOCODERS.build("griffin-lim", {}, front_end=front)
     linear = linear_code(trained, options)
     for test in test_sets(trained, options):
         pair = reconstruct(trained, test.dataset)

@@ -19,6 +19,7 @@ from latentia.core import Batch
 from latentia.data import Clips, ClipSource, Dataset, prepare, write_recording
 from latentia.hardware import tuned_cpu
 from latentia.presets import resolve
+from latentia.runs import RunFolder
 from latentia.training.fit import Training, fit, prepare_training
 
 PROTOCOL = (
@@ -91,8 +92,6 @@ def embedding_rows(options: Options) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         training = prepared(64, options.seed, epochs=1, prior_steps=1)
-        from latentia.runs import RunFolder
-
         fit(training, RunFolder(place / "run"))
         for key, length in minutes.items():
             folder = place / f"{length}"

@@ -71,13 +71,6 @@ class PythaeVAE(LatentModel):
     def start_at(self, batch: Batch) -> None:
         """Pythae starts its decoder where PyTorch does."""
 
-    def encode(self, batch: Batch) -> tuple[Distribution, Latents]:
-        posterior = self.posterior_of(batch)
-        return posterior, Latents(posterior.mean[None])
-
-    def draw(self, n: int, code: Tensor | None = None) -> Latents:
-        return Latents(self.prior().sample((1, n)) if code is None else code[None])
-
     def decode(self, latents: Latents) -> Likelihood:
         z = latents.code
         hidden, *convolutions = self.vae.decoder.layers

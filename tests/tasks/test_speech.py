@@ -20,7 +20,7 @@ from latentia.tasks import (
     sound_of_files,
     traverse,
 )
-from latentia.tasks.voice import measure_voice, voice_effects
+from latentia.tasks.voice import Effect, Voice, measure_voice, voice_effects
 
 
 def test_results_are_functions_of_the_seed(speech):
@@ -117,6 +117,22 @@ def test_measurements_of_a_known_voice():
     assert voice.pitch == pytest.approx(200, rel=0.01)
     assert voice.brightness == pytest.approx(400, rel=0.05)
     assert voice.level == pytest.approx(10 * np.log10(3 * 0.005), abs=0.2)
+
+
+def test_what_can_be_heard():
+    def effect(*, pitch=(100.0, 100.0), level=(-26.0, -26.0), brightness=(500.0, 500.0), seconds=(1.0, 1.0)):
+        voices = tuple(Voice(*figures) for figures in zip(pitch, level, brightness, strict=True))
+        return Effect(0, 1.0, (), voices, seconds).audible
+
+    nan = float("nan")
+    assert not effect()
+    assert not effect(pitch=(100.0, 103.0), level=(-26.0, -25.5), brightness=(500.0, 515.0), seconds=(1.0, 1.05))
+    assert effect(pitch=(106.0, 100.0))
+    assert effect(pitch=(nan, 100.0))
+    assert not effect(pitch=(nan, nan))
+    assert effect(level=(-26.0, -27.5))
+    assert effect(brightness=(500.0, 550.0))
+    assert effect(seconds=(1.0, 1.2))
 
 
 def test_pictures_make_no_sound_and_speech_no_pictures(speech, digits):

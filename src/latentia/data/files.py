@@ -15,6 +15,7 @@ from latentia.data.dataset import Dataset, Problem
 from latentia.data.labels import LabelTable, attach
 from latentia.data.preprocessing import Preprocessing
 from latentia.data.source import ALL, Kind, Progress, Survey, choose_split, require_kind, require_readable
+from latentia.errors import DataError, FileError
 
 T = TypeVar("T")
 HEADERS = 1000  # that a survey looks at
@@ -141,6 +142,24 @@ class FileSource:
         """
         table.check_files(self.files)
         return replace(self, tables=(*self.tables, table))
+
+    def headers(self, read: Callable[[Path], T]) -> list[T]:
+        """Reads the headers of up to 1000 files; loading reports those that cannot be read.
+
+        Raises:
+            DataError: none can be read.
+        """
+        found: list[T] = []
+        fault: Exception | None = None
+        names = self.sample(HEADERS)
+        for name in names:
+            try:
+                found.append(read(self.root / name))
+            except (FileError, DataError) as error:
+                fault = fault or error
+        if not found:
+            raise DataError(f"None of the {len(names)} {self.medium.noun}(s) of {self.name} can be read: {fault}")
+        return found
 
     def sample(self, size: int) -> tuple[str, ...]:
         """Returns up to `size` of the files, evenly spread."""

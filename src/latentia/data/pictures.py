@@ -15,8 +15,8 @@ from PIL import Image
 
 from latentia.data.cache import Chunk, keep_rows
 from latentia.data.dataset import Dataset, Problem
-from latentia.data.files import HEADERS, FileSource, Reading, parts_of, read_files, row_key
-from latentia.data.images import DECODE_ERRORS, EXTENSIONS, Header, decode_picture, picture_bytes, read_header
+from latentia.data.files import FileSource, Reading, parts_of, read_files, row_key
+from latentia.data.images import DECODE_ERRORS, EXTENSIONS, decode_picture, picture_bytes, read_header
 from latentia.data.pixels import is_grey
 from latentia.data.preprocessing import ImagePreprocessing, Pixels, Preprocessing, Seen
 from latentia.data.source import Progress, Survey, suggest_size
@@ -38,11 +38,7 @@ class Pictures:
 
     def survey(self, source: FileSource) -> Survey:
         """Looks at up to 1000 headers, and at the pixels of up to 32 pictures."""
-        names = source.sample(HEADERS)
-        looked = [_header(source.root / name) for name in names]
-        headers = [header for header in looked if isinstance(header, Header)]
-        if not headers:
-            raise DataError(f"None of the {len(names)} picture file(s) of {source.name} can be read: {looked[0]}")
+        headers = source.headers(read_header)
         sizes = [(header.height, header.width) for header in headers]
         sides = np.array(sizes)
         sample = [source.sample(_GREY_SAMPLE)]
@@ -122,14 +118,6 @@ def _chunk(readings: list[Reading[tuple[Pixels, Seen | None]]], row_shape: tuple
         observed = np.stack([whole if seen is None else seen for _, _, seen in good])
     problems = tuple(problem for reading in readings for problem in reading.problems)
     return Chunk(rows, observed, tuple(name for name, _, _ in good), problems)
-
-
-def _header(path: Path) -> Header | FileError | DataError:
-    """Returns an error instead of raising it: loading reports it, a survey only looks around."""
-    try:
-        return read_header(path)
-    except (FileError, DataError) as error:
-        return error
 
 
 def _pair(values: NDArray[Any]) -> tuple[int, int]:

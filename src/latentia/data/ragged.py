@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
@@ -53,7 +54,7 @@ class Waves:
     problems: tuple[Problem, ...]
 
 
-class _Waveforms:
+class _Waveforms(ABC):
     """What waveforms in memory and in a file have in common: rows that are as long as the longest one asked for."""
 
     dtype: np.dtype[Any] = np.dtype(np.int16)
@@ -80,9 +81,9 @@ class _Waveforms:
                 self._fill(self._starts[index], row[:length])
         return rows
 
+    @abstractmethod
     def _fill(self, start: int, row: Wave) -> None:
         """Fills a row with the samples from a position on."""
-        raise NotImplementedError
 
 
 class Ragged(_Waveforms):

@@ -14,7 +14,7 @@ import numpy as np
 
 from latentia.data.audio import EXTENSIONS, AudioHeader, Recording, decode_recording, read_audio_header
 from latentia.data.dataset import Dataset, Problem
-from latentia.data.files import HEADERS, FileSource, Reading, read_files, row_key
+from latentia.data.files import FileSource, Reading, read_files, row_key
 from latentia.data.frontend import FrontEnd
 from latentia.data.preprocessing import Preprocessing
 from latentia.data.ragged import Wave, WaveChunk, keep_waves
@@ -41,11 +41,7 @@ class Recordings:
 
     def survey(self, source: FileSource) -> Survey:
         """Looks at up to 1000 headers."""
-        names = source.sample(HEADERS)
-        looked = [_header(source.root / name) for name in names]
-        headers = [header for header in looked if isinstance(header, AudioHeader)]
-        if not headers:
-            raise DataError(f"None of the {len(names)} recording(s) of {source.name} can be read: {looked[0]}")
+        headers = source.headers(read_audio_header)
         return survey_of(headers, len(source.files))
 
     def load(self, source: FileSource, preprocessing: Preprocessing, progress: Progress | None) -> Dataset:
@@ -186,11 +182,3 @@ def _swing(waveform: Waveform) -> float:
     """Returns how far the samples go from their mean."""
     mean = float(waveform.mean(dtype=np.float64))
     return max(float(waveform.max()) - mean, mean - float(waveform.min()))
-
-
-def _header(path: Path) -> AudioHeader | FileError | DataError:
-    """Returns an error instead of raising it: loading reports it, a survey only looks around."""
-    try:
-        return read_audio_header(path)
-    except (FileError, DataError) as error:
-        return error

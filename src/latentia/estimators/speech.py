@@ -36,21 +36,11 @@ class SpeechVAE(BaseVAE):
     a CSV manifest, or the name of a data set. They come out as float32 waveforms at the model's sample rate,
     `model_rate_`. A recording longer than the model's pieces has one code for each piece.
 
+    The other parameters are those of `BaseVAE`; networks are set by name (`settings={"model": {"encoder": ...}}`).
+
     Args:
         latent_dim: number of latents of an utterance.
         sample_rate: of waveforms that are given, Hz.
-        preset: name of a preset; None chooses by the data.
-        settings: the rest of the configuration, nested as in a configuration file.
-        epochs: passes over the data.
-        batch_size: recordings a step.
-        learning_rate: the largest one; it warms up and decays.
-        beta: weight of the rate in the objective.
-        max_minutes: longest time to train.
-        prior: the distribution of the latents of an utterance.
-        likelihood: the distribution of the features given latents.
-        objective: what training minimises.
-        random_state: seed of first weights, order and noise; None means the seed of the settings, which is 0.
-        verbose: whether a progress bar is shown on stderr.
 
     Attributes:
         trained_: the model, its preprocessing and configuration: what the functions in `latentia.tasks` take.

@@ -43,11 +43,11 @@ class LatentModel(nn.Module, ABC):
     def start_at(self, batch: Batch) -> None:
         """Looks at some examples before the training, to start at their mean and in their range."""
 
-    @abstractmethod
     def encode(self, batch: Batch) -> tuple[Distribution, Latents]:
         """Returns q(code|x), as `posterior_of`, and the means of the posteriors of all latents, K = 1."""
+        posterior = self.posterior_of(batch)
+        return posterior, Latents(posterior.mean[None])
 
-    @abstractmethod
     def draw(self, n: int, code: Tensor | None = None) -> Latents:
         """Draws latents of `n` examples from the prior, K = 1, with torch's current noise.
 
@@ -55,6 +55,7 @@ class LatentModel(nn.Module, ABC):
             n: how many.
             code: latents of the examples as a whole, shape (n, latent_dim); drawn too if None.
         """
+        return Latents(self.prior().sample((1, n)) if code is None else code[None])
 
     @abstractmethod
     def decode(self, latents: Latents) -> Likelihood:

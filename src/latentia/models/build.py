@@ -94,4 +94,4 @@ def build_vocoder(part: Part, front: FrontEnd) -> Vocoder:
     Raises:
         OptionError: an unknown vocoder or setting, or one for other features.
     """
-    return VOCODERS.build(part.name, {**front.model_dump(), **part.arguments}).eval()
+    return VOCODERS.build(part.name, part.arguments, front_end=front).eval()

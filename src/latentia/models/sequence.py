@@ -52,16 +52,22 @@ class SequenceLikelihood:
     def log_prob(self, x: Tensor, observed: Tensor | None = None) -> Tensor:
         seen = None if observed is None else observed.flatten(0, 1)
         nats = self._apart(self.positions.log_prob(x.flatten(0, 1), seen)).sum(-1)
-        return nats if self.end is None else nats + self._length(self.end)
-
-    def _length(self, end: Tensor) -> Tensor:
-        """Returns the log probability of going on at all groups but the last, and of ending there."""
-        last = self.groups & ~F.pad(self.groups, (0, 1))[:, 1:]
-        nats = torch.where(last, F.logsigmoid(end), F.logsigmoid(-end))
-        return nats.masked_fill(~self.groups, 0.0).sum(-1)
+        return nats if self.end is None else nats + length_nats(self.end, self.groups)
 
     def _apart(self, values: Tensor) -> Tensor:
         return values.reshape(len(values), self.n, -1, *values.shape[2:])
+
+
+def length_nats(end: Tensor, groups: Tensor) -> Tensor:
+    """Returns the log probability of going on at all groups but the last, and of ending there, shape (..., N).
+
+    Args:
+        end: log odds that the sequence ends with a group, shape (..., N, G).
+        groups: which groups exist, shape (N, G).
+    """
+    last = groups & ~F.pad(groups, (0, 1))[:, 1:]
+    nats = torch.where(last, F.logsigmoid(end), F.logsigmoid(-end))
+    return nats.masked_fill(~groups, 0.0).sum(-1)
 
 
 @MODELS.register("sequence")
@@ -170,9 +176,7 @@ class SequenceVAE(LatentModel):
         self.encoder.start_at(batch.x, lengths)
         self.longest.copy_(group_count(lengths, self.stride).max())
         seen = batch.x[position_mask(lengths, batch.x.shape[1])]
-        centred = self.likelihood.centre(seen.mean(0))
-        if self.decoder.offset is not None and centred is not None:
-            self.decoder.offset.copy_(centred)
+        self.decoder.start_at(self.likelihood.centre(seen.mean(0)))
 
     def _encode(self, batch: Batch) -> tuple[Tensor, Tensor]:
         return self.encoder(batch.x, _lengths(batch), batch.observed)

@@ -62,18 +62,8 @@ class SingleLatentVAE(LatentModel):
         group = LatentGroup(name="z", posterior=posterior, prior=self.prior(), sample=z)
         return Inference(latents=(group,), likelihood=self.decode(Latents(z)))
 
-    @torch.no_grad()
     def start_at(self, batch: Batch) -> None:
-        centred = self.likelihood.centre(_mean(batch))
-        if self.decoder.offset is not None and centred is not None:
-            self.decoder.offset.copy_(centred)
-
-    def encode(self, batch: Batch) -> tuple[Distribution, Latents]:
-        posterior = self.posterior_of(batch)
-        return posterior, Latents(posterior.mean[None])
-
-    def draw(self, n: int, code: Tensor | None = None) -> Latents:
-        return Latents(self.prior().sample((1, n)) if code is None else code[None])
+        self.decoder.start_at(self.likelihood.centre(_mean(batch)))
 
     def decode(self, latents: Latents) -> Likelihood:
         z = latents.code

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from latentia.data.frontend import FLOOR, Feature, FrontEnd
+from latentia.data.frontend import FLOOR, FrontEnd
 from latentia.errors import DataError
 from latentia.models.phase import FrameGrid, Way, changes, integrate, refine, scaled, with_magnitude
 from latentia.registry import Registry
@@ -20,20 +20,14 @@ PIECE = 1024  # frames that are worked on at once, so that memory does not grow 
 OVERLAP = 32  # frames that a piece shares with the one before
 EDGE = 4  # frames at the end of a piece whose phases are less sure
 INVERSION_STEPS = 16
+DEFAULT = FrontEnd()
 
 
 class Vocoder(nn.Module, ABC):
     """Maps frames of features to waveforms; deterministic, and the same for a recording alone and in a batch.
 
-    The first five settings are those of the front end that made the features, so that
-    `VOCODERS.build(name, front_end.model_dump())` makes the vocoder of a front end.
-
     Args:
-        sample_rate: of the waveforms, Hz.
-        feature: "log-mel" or "power".
-        window: samples of one frame.
-        hop: samples from one frame to the next.
-        mels: number of mel bands.
+        front_end: how the features were made; the model sets it.
         iterations: steps of the fast Griffin-Lim algorithm.
         momentum: of these steps.
 
@@ -43,18 +37,11 @@ class Vocoder(nn.Module, ABC):
 
     context: ClassVar[int] = 0
 
-    def __init__(
-        self, sample_rate: int, feature: Feature, window: int, hop: int, mels: int, iterations: int, momentum: float
-    ) -> None:
+    def __init__(self, front_end: FrontEnd, iterations: int, momentum: float) -> None:
         super().__init__()
-        self.sample_rate = sample_rate
-        self.feature: Feature = feature
-        self.window = window
-        self.hop = hop
-        self.mels = mels
+        self.front_end = front_end
         self.iterations = iterations
         self.momentum = momentum
-        self.front_end = FrontEnd(sample_rate=sample_rate, feature=feature, window=window, hop=hop, mels=mels)
 
     @abstractmethod
     def plan(self, features: Tensor, known: Tensor | None, piece: int) -> tuple[Tensor, Way]:
@@ -85,7 +72,7 @@ class Vocoder(nn.Module, ABC):
         Raises:
             DataError: the features are not those of the front end, or there are fewer frames than it takes.
         """
-        samples = lengths * self.hop if samples is None else samples
+        samples = lengths * self.front_end.hop if samples is None else samples
         self._check(features, lengths, samples)
         waves = features.new_zeros(len(features), int(samples.max()), dtype=torch.float32)
         for row in range(len(features)):
@@ -94,12 +81,12 @@ class Vocoder(nn.Module, ABC):
 
     def _fill(self, wave: Tensor, features: Tensor) -> None:
         """Writes the waveform of a recording, piece by piece."""
-        silence = math.log(FLOOR) if self.feature == "log-mel" else 0.0
+        silence = math.log(FLOOR) if self.front_end.feature == "log-mel" else 0.0
         heard = F.pad(features, (0, 0, self.context, self.context), value=silence)
         known: Tensor | None = None
         for piece, first in enumerate(range(0, len(features), PIECE)):
             span = range(max(0, first - OVERLAP), min(first + PIECE, len(features)))
-            begin = span.start * self.hop - self._before  # of the window of the piece's first frame
+            begin = span.start * self.front_end.hop - self._before  # of the window of the piece's first frame
             grid = FrameGrid(self.front_end, len(span), slice(max(0, -begin), max(0, len(wave) - begin)), wave.device)
             start, back = self.plan(heard[span.start : span.stop + 2 * self.context], known, piece)
             start = start if known is None else torch.cat([known, start[len(known) :]])
@@ -110,19 +97,19 @@ class Vocoder(nn.Module, ABC):
     def _join(self, wave: Tensor, piece: Tensor, span: range) -> None:
         """Lays a piece over the waveform so far, faded in where the piece before covers it too."""
         edge = EDGE if span.start else 0
-        start = min((span.start + edge) * self.hop, len(wave))
-        stop = min(span.stop * self.hop, len(wave))
+        start = min((span.start + edge) * self.front_end.hop, len(wave))
+        stop = min(span.stop * self.front_end.hop, len(wave))
         fade = torch.ones(stop - start, device=wave.device)
         if span.start:
-            slope = torch.linspace(0, 1, (OVERLAP - 2 * EDGE) * self.hop, device=wave.device)[: len(fade)]
+            slope = torch.linspace(0, 1, (OVERLAP - 2 * EDGE) * self.front_end.hop, device=wave.device)[: len(fade)]
             fade[: len(slope)] = slope
-        offset = edge * self.hop + self._before
+        offset = edge * self.front_end.hop + self._before
         wave[start:stop] = torch.lerp(wave[start:stop], piece[offset : offset + len(fade)], fade)
 
     @property
     def _before(self) -> int:
         """Samples of the first window that lie before its middle part."""
-        return (self.window - self.hop) // 2
+        return (self.front_end.window - self.front_end.hop) // 2
 
     def _check(self, features: Tensor, lengths: Tensor, samples: Tensor) -> None:
         expected = self.front_end.n_features
@@ -130,8 +117,10 @@ class Vocoder(nn.Module, ABC):
             raise DataError(f"The vocoder takes features (N, T, {expected}), not {tuple(features.shape)}.")
         if len(lengths) != len(features) or len(samples) != len(features) or int(lengths.max()) > features.shape[1]:
             raise DataError(f"The lengths {lengths.tolist()} do not fit features of shape {tuple(features.shape)}.")
-        if bool((samples > lengths * self.hop).any()):
-            raise DataError(f"The vocoder makes {self.hop} samples of each frame, so more were asked for than it has.")
+        if bool((samples > lengths * self.front_end.hop).any()):
+            raise DataError(
+                f"The vocoder makes {self.front_end.hop} samples of each frame, so more were asked for than it has."
+            )
 
 
 VOCODERS: Registry[Vocoder] = Registry("vocoder")
@@ -142,11 +131,7 @@ class GriffinLim(Vocoder):
     """Random phases, improved by the fast Griffin-Lim algorithm (Perraudin, Balazs and Sondergaard, 2013).
 
     Args:
-        sample_rate: of the waveforms, Hz.
-        feature: "log-mel" or "power".
-        window: samples of one frame.
-        hop: samples from one frame to the next.
-        mels: number of mel bands.
+        front_end: how the features were made; the model sets it.
         iterations: steps of the algorithm.
         momentum: of the algorithm; 0 is that of Griffin and Lim (1984).
         seed: of the random phases.
@@ -154,22 +139,14 @@ class GriffinLim(Vocoder):
     Example:
         >>> front = FrontEnd.for_rate(8000)
         >>> features, lengths = front.features(torch.randn(2, 4000).clamp(-1, 1), torch.tensor([4000, 1000]))
-        >>> VOCODERS.build("griffin-lim", front.model_dump())(features, lengths).shape
+        >>> VOCODERS.build("griffin-lim", {}, front_end=front)(features, lengths).shape
         torch.Size([2, 4000])
     """
 
     def __init__(
-        self,
-        sample_rate: int = 16_000,
-        feature: Feature = "log-mel",
-        window: int = 640,
-        hop: int = 160,
-        mels: int = 80,
-        iterations: int = 32,
-        momentum: float = 0.99,
-        seed: int = 0,
+        self, front_end: FrontEnd = DEFAULT, iterations: int = 32, momentum: float = 0.99, seed: int = 0
     ) -> None:
-        super().__init__(sample_rate, feature, window, hop, mels, iterations, momentum)
+        super().__init__(front_end, iterations, momentum)
         self.seed = seed
 
     def plan(self, features: Tensor, known: Tensor | None, piece: int) -> tuple[Tensor, Way]:
@@ -189,40 +166,27 @@ class PhaseGradient(Vocoder):
     long as they explain the bands.
 
     Args:
-        sample_rate: of the waveforms, Hz.
-        feature: "log-mel" or "power".
-        window: samples of one frame.
-        hop: samples from one frame to the next.
-        mels: number of mel bands.
+        front_end: how the features were made; the model sets it.
         iterations: steps of the algorithm.
         momentum: of the algorithm.
 
     Example:
         >>> front = FrontEnd.for_rate(16000, feature="power")
         >>> features, lengths = front.features(torch.randn(1, 1600).clamp(-1, 1))
-        >>> PhaseGradient(**front.model_dump())(features, lengths, torch.tensor([1590])).shape
+        >>> PhaseGradient(front)(features, lengths, torch.tensor([1590])).shape
         torch.Size([1, 1590])
     """
 
     context = 1
 
-    def __init__(
-        self,
-        sample_rate: int = 16_000,
-        feature: Feature = "log-mel",
-        window: int = 640,
-        hop: int = 160,
-        mels: int = 80,
-        iterations: int = 40,
-        momentum: float = 0.99,
-    ) -> None:
-        super().__init__(sample_rate, feature, window, hop, mels, iterations, momentum)
+    def __init__(self, front_end: FrontEnd = DEFAULT, iterations: int = 40, momentum: float = 0.99) -> None:
+        super().__init__(front_end, iterations, momentum)
 
     def plan(self, features: Tensor, known: Tensor | None, piece: int) -> tuple[Tensor, Way]:
         seen = magnitudes(self.front_end, features)
         magnitude = seen[1:-1]
         start = integrate(self.front_end, magnitude, changes(self.front_end, seen), known)
-        if self.feature == "power":
+        if self.front_end.feature == "power":
             return start, partial(with_magnitude, magnitude=magnitude)
         return start, MelBands(self.front_end, features[1:-1]).explain
 

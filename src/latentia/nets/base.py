@@ -34,12 +34,12 @@ class Encoder(nn.Module, ABC):
         """
 
 
-class Decoder(nn.Module, ABC):
-    """Maps latents to the parameters of a likelihood.
+class Centred(nn.Module, ABC):
+    """What decoders of all kinds have in common.
 
     Attributes:
-        offset: learned parameters that are added for every example, shape (*out_shape); training starts them at the
-            mean of the data. None in decoders that do without.
+        offset: learned parameters that are added for every example (at every position of a sequence), shape
+            (*out_shape); training starts them at the mean of the data. None in decoders that do without.
     """
 
     offset: nn.Parameter | None
@@ -47,6 +47,16 @@ class Decoder(nn.Module, ABC):
     def __init__(self) -> None:
         super().__init__()
         self.register_parameter("offset", None)
+
+    @torch.no_grad()
+    def start_at(self, parameters: Tensor | None) -> None:
+        """Puts the offset where a likelihood is centred on the data; None where it has no such thing."""
+        if self.offset is not None and parameters is not None:
+            self.offset.copy_(parameters)
+
+
+class Decoder(Centred):
+    """Maps latents to the parameters of a likelihood."""
 
     @abstractmethod
     def forward(self, z: Tensor) -> Tensor:
@@ -88,19 +98,8 @@ class SequenceEncoder(nn.Module, ABC):
         """Looks at some data before the training, to bring them into a range that networks like."""
 
 
-class SequenceDecoder(nn.Module, ABC):
-    """Maps latents of groups and of the whole to the parameters of a likelihood of each position.
-
-    Attributes:
-        offset: learned parameters that are added at every position, shape (*out_shape); training starts them at the
-            mean of the data. None in decoders that do without.
-    """
-
-    offset: nn.Parameter | None
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_parameter("offset", None)
+class SequenceDecoder(Centred):
+    """Maps latents of groups and of the whole to the parameters of a likelihood of each position."""
 
     @abstractmethod
     def forward(self, code: Tensor, frames: Tensor, lengths: Tensor) -> Tensor:

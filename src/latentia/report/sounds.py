@@ -82,7 +82,16 @@ def utterance_latents(material: Material) -> Section | None:
         "median fundamental frequency, the level of active speech, and the centre of gravity of the spectrum; and how "
         "long new utterances with the latent low and high become."
     )
-    return Section("voice", "What the latents do to the voice", (Prose(text), Sounds(tuple(rows), 3), table))
+    heard = sum(effect.audible for effect in effects)
+    verdict = (
+        f"Of these {len(effects)} latents, {heard} change something that can be heard."
+        if heard
+        else "None of these latents changes anything that can be heard: this model tells what is said, and by whom, in "
+        "the latents of its frames, so that moving those of the utterance does next to nothing."
+    )
+    return Section(
+        "voice", "What the latents do to the voice", (Prose(text), Prose(verdict), Sounds(tuple(rows), 3), table)
+    )
 
 
 def _player(form: SpeechPreprocessing, effect: Effect) -> Sound:

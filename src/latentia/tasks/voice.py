@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,6 +54,17 @@ class Effect:
     sounds: tuple[Waveform, ...]
     voices: tuple[Voice, ...]
     seconds: tuple[float, float]
+
+    @property
+    def audible(self) -> bool:
+        """Whether it can be heard: pitch or brightness move by 5 %, the level by 1 dB, or the length by 10 %."""
+        low, high = self.voices[0], self.voices[-1]
+        return (
+            _apart(low.pitch, high.pitch, 1.05)
+            or _apart(low.brightness, high.brightness, 1.05)
+            or abs(low.level - high.level) >= 1.0
+            or _apart(*self.seconds, 1.1)
+        )
 
 
 def measure_voice(waveform: NDArray[np.floating], sample_rate: int) -> Voice:
@@ -106,3 +118,10 @@ def _drawn_seconds(trained: TrainedModel, encoding: Encoding, latent: int, value
         drawn: Latents = trained.model.draw(DRAWS, code)
     frames = 0.0 if drawn.lengths is None else float(drawn.lengths.double().mean())
     return frames / trained.speech.front_end.frames_per_second
+
+
+def _apart(first: float, second: float, ratio: float) -> bool:
+    """Tells whether two figures differ by a ratio or more, or only one of them exists."""
+    if math.isnan(first) or math.isnan(second):
+        return math.isnan(first) != math.isnan(second)
+    return max(first, second) >= ratio * min(first, second)

@@ -10,12 +10,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from latentia.core import Batch, filled
 from latentia.distributions.base import diagonal_normal
 from latentia.models import SequenceVAE
+from latentia.models.sequence import length_nats
 from latentia.nets.recurrent import group_count, position_mask
 from latentia.noise import Stream, seed_noise
 from latentia.training.schedule import learning_rate_factor
@@ -96,7 +96,5 @@ def _nats(model: SequenceVAE, posteriors: Posteriors, chosen: Tensor) -> Tensor:
     drawn, walked = code.sample()[None], frames.sample()[None]
     expected = model.frame_prior(drawn, walked)
     rate = torch.distributions.kl_divergence(frames, expected.latents)[0].masked_fill(~exists, 0.0).sum(-1)
-    last = exists & ~F.pad(exists, (0, 1))[:, 1:]
-    end = torch.where(last, F.logsigmoid(expected.end[0]), F.logsigmoid(-expected.end[0]))
-    rate = rate - end.masked_fill(~exists, 0.0).sum(-1)
+    rate = rate - length_nats(expected.end[0], exists)
     return (rate + code.log_prob(drawn[0]) - model.prior().log_prob(drawn[0])).mean()

@@ -12,6 +12,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
+import latentia
 from latentia.errors import FileError
 
 
@@ -70,6 +71,16 @@ def regular_size(path: Path) -> int:
 
 def _kind(mode: int) -> str:
     return "folder" if stat.S_ISDIR(mode) else "pipe" if stat.S_ISFIFO(mode) else "device or socket"
+
+
+def synthetic_tag(verb: str) -> str:
+    """Returns what the 'synthetic' tag of a generated picture or sound says.
+
+    Example:
+        >>> synthetic_tag("generate").endswith(" generate")
+        True
+    """
+    return f"latentia {latentia.__version__} {verb}"
 
 
 def write_error(path: Path, error: OSError) -> FileError:

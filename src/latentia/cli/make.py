@@ -14,6 +14,7 @@ from latentia.cli.media import Medium, medium_of
 from latentia.cli.options import OutputFolder, RunArgument, Seed
 from latentia.cli.outcome import Outcome
 from latentia.errors import OptionError
+from latentia.files import make_folder, synthetic_tag
 
 if TYPE_CHECKING:
     import numpy as np
@@ -139,9 +140,7 @@ def _write(
     inputs: Sequence[Path] = (),
 ) -> list[Path]:
     """Writes single files and a picture of them all, each with the tag that tells that it is synthetic."""
-    import latentia
     from latentia.data import write_picture
-    from latentia.files import make_folder
 
     targets = [output / f"{name}{medium.suffix}" for name in names]
     overview = output / f"{GRID}.png"
@@ -151,7 +150,7 @@ def _write(
     make_folder(output)
     for path, item in zip(targets, items, strict=True):
         medium.write(path, item, task)
-    write_picture(overview, sheet, synthetic=f"latentia {latentia.__version__} {task}")
+    write_picture(overview, sheet, synthetic=synthetic_tag(task))
     return [*targets, overview]
 
 

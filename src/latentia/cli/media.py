@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from latentia.errors import DataError, OptionError
+from latentia.files import synthetic_tag
 
 if TYPE_CHECKING:
     import numpy as np
@@ -112,7 +113,7 @@ class Pictures:
     def write(self, path: Path, item: NDArray[Any], task: str) -> None:
         from latentia.data import write_picture
 
-        write_picture(path, item, synthetic=_tag(task))
+        write_picture(path, item, synthetic=synthetic_tag(task))
 
 
 @dataclass(frozen=True)
@@ -175,13 +176,7 @@ class Sounds:
         from latentia.data import write_recording
 
         form: Any = self.trained.preprocessing
-        write_recording(path, item, form.sample_rate, synthetic=_tag(task))
-
-
-def _tag(task: str) -> str:
-    import latentia
-
-    return f"latentia {latentia.__version__} {task}"
+        write_recording(path, item, form.sample_rate, synthetic=synthetic_tag(task))
 
 
 def _read_picture(form: ImagePreprocessing, path: Path) -> tuple[Pixels, Seen | None]:

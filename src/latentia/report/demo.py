@@ -9,19 +9,17 @@ from typing import Any
 import numpy as np
 from lightning.pytorch.callbacks import Callback
 
-import latentia
-from latentia.data import Dataset, grid, open_source, write_picture
+from latentia.data import Dataset, grid, write_picture
 from latentia.errors import MissingExtraError
-from latentia.files import make_folder, replacing
-from latentia.presets import resolve
+from latentia.files import make_folder, replacing, synthetic_tag
 from latentia.report.blocks import Pixels, Prose, Section, Strips, picture
 from latentia.report.demo_speech import EPOCHS as SPEECH_EPOCHS
 from latentia.report.demo_speech import speech_sections
+from latentia.report.demo_training import prepare_named
 from latentia.report.outputs import write_outputs
 from latentia.report.page import write_report
 from latentia.runs import RunFolder, TrainedModel
 from latentia.tasks import encode, generate, interpolate, present, reconstruct, traverse
-from latentia.training.fit import Fit, fit, prepare_training
 
 EPOCHS = 45
 IS_SAMPLES = 64
@@ -64,7 +62,8 @@ def run_demo(
     run = RunFolder(make_folder(folder) / "digits")
     with run.locked():
         announce("Training an image model on handwritten digits")
-        result, test = _train(run, epochs, callbacks)
+        training = prepare_named("digits", {"epochs": epochs})
+        result, test = training.fit(run, callbacks), training.test
         announce("Generating, reconstructing, walking between digits, varying latents, embedding")
         trained = result.trained
         _write_pictures(folder, trained, test)
@@ -95,7 +94,7 @@ def ways_section(trained: TrainedModel, dataset: Dataset) -> Section:
             FRAMES,
             "a way between two pictures",
             label=f"way {number}",
-            synthetic=_tag("interpolate"),
+            synthetic=synthetic_tag("interpolate"),
         )
         for number, ends in enumerate(WAYS, start=1)
     )
@@ -104,18 +103,6 @@ def ways_section(trained: TrainedModel, dataset: Dataset) -> Section:
         "straight way between their latents."
     )
     return Section("ways", "Ways between two pictures", (Prose(text), Strips(strips)))
-
-
-def _train(run: RunFolder, epochs: int, callbacks: Sequence[Callback]) -> tuple[Fit, Dataset]:
-    """Trains on the train split, and returns the result and the test split."""
-    source = open_source("digits")
-    config, preprocessing = resolve(source, None, {"training": {"epochs": epochs}})
-    train, test = (source.load(preprocessing, split) for split in ("train", "test"))
-    training = prepare_training(train, preprocessing, config, name=source.name, fingerprint=source.fingerprint())
-    result = fit(training, run, callbacks=callbacks)
-    if result.ending == "interrupted":
-        raise KeyboardInterrupt
-    return result, test
 
 
 def _write_pictures(folder: Path, trained: TrainedModel, test: Dataset) -> None:
@@ -144,8 +131,4 @@ def _write_latents(path: Path, trained: TrainedModel, test: Dataset) -> None:
 
 
 def _write(path: Path, pixels: Pixels, verb: str) -> None:
-    write_picture(path, pixels, synthetic=_tag(verb))
-
-
-def _tag(verb: str) -> str:
-    return f"latentia {latentia.__version__} {verb}"
+    write_picture(path, pixels, synthetic=synthetic_tag(verb))

@@ -9,18 +9,16 @@ from pathlib import Path
 import numpy as np
 from lightning.pytorch.callbacks import Callback
 
-import latentia
-from latentia.data import Dataset, Indices, open_source, write_recording
+from latentia.data import Dataset, Indices, write_recording
 from latentia.evaluation import Listener
 from latentia.evaluation.words import SURE
-from latentia.files import make_folder
-from latentia.presets import resolve
+from latentia.files import make_folder, synthetic_tag
 from latentia.report.blocks import Prose, Section, Table
+from latentia.report.demo_training import prepare_named
 from latentia.report.outputs import write_outputs
 from latentia.report.page import report_page
 from latentia.runs import RunFolder, TrainedModel
 from latentia.tasks import encode, generate, interpolate, reconstruct, sound, traverse
-from latentia.training.fit import fit, prepare_training
 
 EPOCHS, PRIOR_STEPS = 12, 1500
 LISTENED = 200
@@ -73,15 +71,11 @@ def speech_sections(
     run = RunFolder(folder / "spoken-digits")
     with run.locked():
         announce("Speaking digits with eSpeak NG")
-        source = open_source("spoken-digits")
         steps = PRIOR_STEPS * epochs // EPOCHS
-        config, preprocessing = resolve(source, None, {"training": {"epochs": epochs, "prior_steps": steps}})
-        train, test = (source.load(preprocessing, split) for split in ("train", "test"))
+        training = prepare_named("spoken-digits", {"epochs": epochs, "prior_steps": steps})
+        train, test = training.prepared.dataset, training.test
         announce(f"Training a speech model on {len(train)} spoken digits")
-        training = prepare_training(train, preprocessing, config, name=source.name, fingerprint=source.fingerprint())
-        result = fit(training, run, callbacks=callbacks)
-        if result.ending == "interrupted":
-            raise KeyboardInterrupt
+        result = training.fit(run, callbacks)
         announce("Speaking, walking between recordings, listening to what comes back")
         trained = result.trained
         _write_sounds(folder, trained, test)
@@ -146,7 +140,7 @@ def _write_sounds(folder: Path, trained: TrainedModel, test: Dataset) -> None:
 
     def write(name: str, waves: Sequence[np.ndarray], verb: str) -> None:
         joined = np.concatenate([part for wave in waves for part in (wave, pause)][:-1])
-        write_recording(make_folder(folder / "sounds") / name, joined, rate, f"latentia {latentia.__version__} {verb}")
+        write_recording(make_folder(folder / "sounds") / name, joined, rate, synthetic_tag(verb))
 
     rows = np.linspace(0, len(test) - 1, STEPS).round().astype(np.int64)
     write("samples.wav", sound(trained, generate(trained, 2 * STEPS)), "generate")

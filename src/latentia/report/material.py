@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-import latentia
 from latentia.data import Dataset, Indices
 from latentia.evaluation import Finding, Metrics
 from latentia.report.blocks import TILE
@@ -61,8 +60,3 @@ class Material:
         """Returns rows evenly spread over the data, since neighbours in a folder are often alike."""
         count = min(count, len(self.rows))
         return self.rows[np.linspace(0, len(self.rows) - 1, count).round().astype(np.int64)]
-
-
-def tag(verb: str) -> str:
-    """Returns what the 'synthetic' tag of a picture or sound says."""
-    return f"latentia {latentia.__version__} {verb}"

@@ -17,10 +17,11 @@ from sklearn.decomposition import PCA  # pyright: ignore[reportMissingTypeStubs]
 import latentia
 from latentia.data import ARRAYS
 from latentia.evaluation import explained
+from latentia.files import synthetic_tag
 from latentia.metrics import active_units, information_per_latent
 from latentia.report.blocks import Block, Chart, Charts, Folded, Notes, Picture, Prose, Section, Strips, Table, picture
 from latentia.report.charts import bars, curves, scatter
-from latentia.report.material import Material, tag
+from latentia.report.material import Material
 from latentia.report.sounds import recordings, utterance_latents, voices
 from latentia.runs import TrainedModel
 from latentia.tasks import generate, present, reconstruct, traverse
@@ -98,7 +99,7 @@ def reconstructions(material: Material) -> Section | None:
     for start in range(0, count, columns):
         part = slice(start, start + columns)
         strips.append(picture(before[part], columns, "originals", label="original"))
-        made = tag("reconstruct")
+        made = synthetic_tag("reconstruct")
         strips.append(picture(after[part], columns, "reconstructions", label="given back", synthetic=made))
     text = (
         "Each picture is squeezed into its latents and drawn again from them alone. What is missing below is what "
@@ -116,7 +117,7 @@ def samples(material: Material) -> Section | None:
         return None
     columns = material.shown_in_row
     made = present(material.trained, generate(material.trained, ROWS_OF_SAMPLES * columns))
-    shown = picture(made, columns, "pictures that the model made up", synthetic=tag("generate"))
+    shown = picture(made, columns, "pictures that the model made up", synthetic=synthetic_tag("generate"))
     text = "Nobody drew these: latents at random, turned into pictures. They show what the model takes for typical."
     return Section("samples", "Samples", (Prose(text), shown))
 
@@ -162,7 +163,7 @@ def traversals(material: Material) -> Section | None:
         frames = present(material.trained, walked.row(row))
         label = f"latent {latent} · {walked.scores[row]:.2f} nats"
         alt = f"latent {latent} from low to high"
-        strips.append(picture(frames, FRAMES, alt, label=label, synthetic=tag("traverse")))
+        strips.append(picture(frames, FRAMES, alt, label=label, synthetic=synthetic_tag("traverse")))
     text = (
         "In each row one latent goes from low to high, over the range of the data; the others stay where a typical "
         "example has them. The most informative come first; how much they tell about an example stands beside them."

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from latentia.core import Batch
 from latentia.data import SpeechPreprocessing
+from latentia.files import synthetic_tag
 from latentia.report.blocks import Prose, Section, Sound, Sounds, Table, picture, sound
-from latentia.report.material import Material, tag
+from latentia.report.material import Material
 from latentia.report.spectrogram import spectrograms
 from latentia.tasks import generate, reconstruct
 from latentia.tasks import sound as waveforms
@@ -38,7 +39,7 @@ def recordings(material: Material) -> Section | None:
     for row, index in enumerate(chosen.tolist()):
         for label, waves, features in versions:
             name = f"{material.dataset.name(index)}: {label}" if label == "recording" else label
-            made = "" if label == "recording" else tag("reconstruct")
+            made = "" if label == "recording" else synthetic_tag("reconstruct")
             rows.append(_sound(form, waves[row], features.rows(slice(row, row + 1)), name, made))
     text = (
         "Each recording is squeezed into its latents and made again from them alone. The one in the middle is the "
@@ -55,7 +56,7 @@ def voices(material: Material) -> Section | None:
     made = generate(material.trained, SAMPLES)
     heard = waveforms(material.trained, made)
     rows = [
-        _sound(form, wave, made.rows(slice(row, row + 1)), f"sample {row + 1}", tag("generate"))
+        _sound(form, wave, made.rows(slice(row, row + 1)), f"sample {row + 1}", synthetic_tag("generate"))
         for row, wave in enumerate(heard)
     ]
     text = (
@@ -99,7 +100,7 @@ def _player(form: SpeechPreprocessing, effect: Effect) -> Sound:
     joined = np.concatenate([part for wave in effect.sounds for part in (wave, pause)][:-1])
     features, lengths = form.front_end.features(torch.from_numpy(joined)[None])
     label = f"latent {effect.latent} · {effect.score:.2f} nats"
-    return _sound(form, joined, Batch(features, lengths=lengths), label, tag("traverse"))
+    return _sound(form, joined, Batch(features, lengths=lengths), label, synthetic_tag("traverse"))
 
 
 def _measured(effect: Effect) -> tuple[str, ...]:

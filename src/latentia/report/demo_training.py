@@ -1,0 +1,52 @@
+"""What both parts of the demonstration do first: train on one split of a named set, and keep the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lightning.pytorch.callbacks import Callback
+
+from latentia.data import Dataset, open_source
+from latentia.presets import resolve
+from latentia.runs import RunFolder
+from latentia.training import fit as training
+
+
+@dataclass(frozen=True)
+class NamedTraining:
+    """A training on a named set, ready to start.
+
+    Attributes:
+        prepared: the training.
+        test: the other split.
+    """
+
+    prepared: training.Training
+    test: Dataset
+
+    def fit(self, run: RunFolder, callbacks: Sequence[Callback] = ()) -> training.Fit:
+        """Trains.
+
+        Raises:
+            KeyboardInterrupt: the training was interrupted.
+        """
+        result = training.fit(self.prepared, run, callbacks=callbacks)
+        if result.ending == "interrupted":
+            raise KeyboardInterrupt
+        return result
+
+
+def prepare_named(name: str, settings: dict[str, Any]) -> NamedTraining:
+    """Reads both splits of a named set and prepares the default preset's training.
+
+    Args:
+        name: of the set.
+        settings: of the section `training`.
+    """
+    source = open_source(name)
+    config, form = resolve(source, None, {"training": settings})
+    train, test = (source.load(form, split) for split in ("train", "test"))
+    prepared = training.prepare_training(train, form, config, name=source.name, fingerprint=source.fingerprint())
+    return NamedTraining(prepared, test)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Categorical, Distribution, MixtureSameFamily
+from torch.distributions import Distribution
 
 from latentia.distributions.base import PRIORS, LazyPrior, diagonal_normal
+from latentia.distributions.mixture import NormalMixture
 
 
 @PRIORS.register("standard-normal")
@@ -59,6 +60,4 @@ class MixtureOfGaussians(LazyPrior):
         self.log_scale = nn.Parameter(torch.full((components, latent_dim), -0.35))
 
     def forward(self) -> Distribution:
-        weights = Categorical(logits=self.logits, validate_args=False)
-        parts = diagonal_normal(self.mean, self.log_scale.exp())
-        return MixtureSameFamily(weights, parts, validate_args=False)
+        return NormalMixture(self.logits, self.mean, self.log_scale.exp())

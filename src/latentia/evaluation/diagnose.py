@@ -210,7 +210,7 @@ def prior_gap(trained: TrainedModel, encoding: Encoding) -> float:
     correlations, but not finer shapes. What finite samples add on average is taken off.
     """
     with torch.inference_mode(), seeded(0, Stream.GENERATE):
-        draws = trained.model.prior().sample((PRIOR_DRAWS,)).double().cpu().numpy()
+        draws = trained.model.code_prior().sample((PRIOR_DRAWS,)).double().cpu().numpy()
     dim = draws.shape[1]
     mean, covariance = aggregate_moments(encoding.mean, encoding.std)
     prior_mean, prior_covariance = aggregate_moments(draws, np.zeros_like(draws))

@@ -13,6 +13,8 @@ from latentia.distributions import LazyLikelihood, LazyPrior
 from latentia.nets import DECODERS, ENCODERS
 from latentia.registry import Registry
 
+Shape = tuple[int, ...]
+
 
 class LatentModel(nn.Module, ABC):
     """A model of data with latents: networks and distributions, composed.
@@ -31,9 +33,18 @@ class LatentModel(nn.Module, ABC):
     encoders: ClassVar[Registry[Any]] = ENCODERS
     decoders: ClassVar[Registry[Any]] = DECODERS
 
+    @staticmethod
+    def example_shape(event_shape: Shape) -> Shape:
+        """Returns the shape of the examples that a prior may make up, for data of a shape."""
+        return event_shape
+
     @abstractmethod
     def posterior_of(self, batch: Batch) -> Distribution:
         """Returns q(code|x), batch shape (N,), event shape (latent_dim,)."""
+
+    def code_prior(self) -> Distribution:
+        """Returns p(code), event shape (latent_dim,)."""
+        return self.prior.given(lambda examples: self.posterior_of(Batch(examples)))
 
     @abstractmethod
     def infer(self, batch: Batch, n_samples: int = 1) -> Inference:
@@ -55,7 +66,7 @@ class LatentModel(nn.Module, ABC):
             n: how many.
             code: latents of the examples as a whole, shape (n, latent_dim); drawn too if None.
         """
-        return Latents(self.prior().sample((1, n)) if code is None else code[None])
+        return Latents(self.code_prior().sample((1, n)) if code is None else code[None])
 
     @abstractmethod
     def decode(self, latents: Latents) -> Likelihood:

@@ -39,6 +39,7 @@ def build_model(config: ModelConfig, event_shape: Shape, parts: Mapping[str, Any
     likelihood = own.get("likelihood") or build_likelihood(config, event_shape)
     sizes: dict[str, Any] = {
         "event_shape": event_shape,
+        "example_shape": kind.example_shape(event_shape),
         "out_shape": likelihood.parameter_shape(event_shape),
         "latent_dim": config.latent_dim,
         "frame_dim": config.frame_dim,

@@ -17,6 +17,7 @@ from latentia.nets import SEQUENCE_DECODERS, SEQUENCE_ENCODERS, SequenceDecoder,
 from latentia.nets.dense import ResidualDense
 from latentia.nets.recurrent import group_count, position_mask
 
+EXCERPT = 64  # positions of an example that a prior makes up
 LONGEST_DRAWN = 1.25  # times the longest example that the model was started at
 
 
@@ -133,6 +134,10 @@ class SequenceVAE(LatentModel):
         self.likelihood = likelihood
         self.register_buffer("longest", torch.tensor(100))
 
+    @staticmethod
+    def example_shape(event_shape: tuple[int, ...]) -> tuple[int, ...]:
+        return (EXCERPT, *event_shape)
+
     def posterior_of(self, batch: Batch) -> Distribution:
         return self.posterior(self._encode(batch)[1])
 
@@ -145,7 +150,7 @@ class SequenceVAE(LatentModel):
         frames = frame_posterior.rsample()
         expected = self.frame_prior(code, frames)
         latents = (
-            LatentGroup("utterance", posterior, self.prior(), code),
+            LatentGroup("utterance", posterior, self.code_prior(), code),
             LatentGroup("frames", frame_posterior, expected.latents, frames, self._groups(lengths, frames)),
         )
         return Inference(latents, self._likelihood(code, frames, lengths, expected.end))
@@ -161,7 +166,7 @@ class SequenceVAE(LatentModel):
         return posterior, self._frame_posterior(groups, posterior.mean[None])
 
     def draw(self, n: int, code: Tensor | None = None) -> Latents:
-        whole: Tensor = self.prior().sample((n,)) if code is None else code
+        whole: Tensor = self.code_prior().sample((n,)) if code is None else code
         frames, count = self.frame_prior.draw(whole, max(1, round(LONGEST_DRAWN * int(self.longest))))
         return Latents(whole[None], frames[None], count * self.stride)
 
@@ -177,6 +182,7 @@ class SequenceVAE(LatentModel):
         self.longest.copy_(group_count(lengths, self.stride).max())
         seen = batch.x[position_mask(lengths, batch.x.shape[1])]
         self.decoder.start_at(self.likelihood.centre(seen.mean(0)))
+        self.prior.start_at(_excerpts(batch.x, lengths))
 
     def _encode(self, batch: Batch) -> tuple[Tensor, Tensor]:
         return self.encoder(batch.x, _lengths(batch), batch.observed)
@@ -201,3 +207,9 @@ def _lengths(batch: Batch) -> Tensor:
     if batch.lengths is not None:
         return batch.lengths
     return torch.full((len(batch),), batch.x.shape[1], device=batch.x.device)
+
+
+def _excerpts(x: Tensor, lengths: Tensor) -> Tensor:
+    """Returns the beginnings of sequences (N, T, F), the shorter ones repeated, shape (N, EXCERPT, F)."""
+    positions = torch.arange(EXCERPT, device=x.device) % lengths[:, None]
+    return x.gather(1, positions[..., None].expand(-1, -1, x.shape[-1]))

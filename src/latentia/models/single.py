@@ -59,11 +59,13 @@ class SingleLatentVAE(LatentModel):
     def infer(self, batch: Batch, n_samples: int = 1) -> Inference:
         posterior = self.posterior_of(batch)
         z = posterior.rsample((n_samples,))
-        group = LatentGroup(name="z", posterior=posterior, prior=self.prior(), sample=z)
+        group = LatentGroup(name="z", posterior=posterior, prior=self.code_prior(), sample=z)
         return Inference(latents=(group,), likelihood=self.decode(Latents(z)))
 
     def start_at(self, batch: Batch) -> None:
-        self.decoder.start_at(self.likelihood.centre(_mean(batch)))
+        mean = _mean(batch)
+        self.decoder.start_at(self.likelihood.centre(mean))
+        self.prior.start_at(batch.x if batch.observed is None else torch.where(batch.observed, batch.x, mean))
 
     def decode(self, latents: Latents) -> Likelihood:
         z = latents.code

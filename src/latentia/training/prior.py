@@ -97,4 +97,4 @@ def _nats(model: SequenceVAE, posteriors: Posteriors, chosen: Tensor) -> Tensor:
     expected = model.frame_prior(drawn, walked)
     rate = torch.distributions.kl_divergence(frames, expected.latents)[0].masked_fill(~exists, 0.0).sum(-1)
     rate = rate - length_nats(expected.end[0], exists)
-    return (rate + code.log_prob(drawn[0]) - model.prior().log_prob(drawn[0])).mean()
+    return (rate + code.log_prob(drawn[0]) - model.code_prior().log_prob(drawn[0])).mean()

@@ -43,7 +43,7 @@ class Parts:
 
         Example:
             >>> Parts.read({"prior": "mixture", "likelihood": LIKELIHOODS.build("gaussian", {})}).settings
-            {'model': {'prior': 'mixture', 'likelihood': {'name': 'gaussian', 'initial_scale': 1.0}}}
+            {'model': {'prior': 'mixture', 'likelihood': {'name': 'gaussian', 'scale': 'shared', 'initial_scale': 0.5}}}
         """
         parts = cls()
         for role, part in given.items():

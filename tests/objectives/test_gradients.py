@@ -76,7 +76,9 @@ def gradients(
 @pytest.mark.parametrize("k", [1, 2, 8])
 @pytest.mark.parametrize("step", [None, 30])
 @pytest.mark.parametrize(("infer", "start"), CASES, ids=["single", "chain"])
-def test_expectation_is_the_plain_one(infer: Callable[..., Inference], start: dict[str, float], k: int, step: int) -> None:
+def test_expectation_is_the_plain_one(
+    infer: Callable[..., Inference], start: dict[str, float], k: int, step: int
+) -> None:
     plain, loss = gradients(infer, start, Iwae(k, warmup_steps=100, gradient="plain"), k, step)
     double, same_loss = gradients(infer, start, Iwae(k, warmup_steps=100), k, step)
     assert torch.equal(loss, same_loss)
@@ -120,13 +122,17 @@ def test_expectation_in_every_kind_of_model(kind: str) -> None:
     """Over many draws no weight of a tiny model has another mean gradient, and the decoder's are equal."""
     networks = Part(name="conv-gru", width=4, blocks=1, stride=2) if kind == "sequence" else Part(name="dense", width=4)
     config = ModelConfig(kind=kind, latent_dim=2, frame_dim=2, encoder=networks, decoder=networks)
-    config = config.model_copy(update={"likelihood": Part(name="gaussian"), "frame_prior": Part(name="recurrent", width=4)})
+    config = config.model_copy(
+        update={"likelihood": Part(name="gaussian"), "frame_prior": Part(name="recurrent", width=4)}
+    )
     torch.manual_seed(0)
     model = build_model(config, (3,))
     with torch.no_grad():
         for weights in model.parameters():
             weights.add_(0.3 * torch.randn_like(weights))
-    batch = Batch(torch.randn(2, 5, 3), lengths=torch.tensor([5, 4])) if kind == "sequence" else Batch(torch.randn(4, 3))
+    batch = (
+        Batch(torch.randn(2, 5, 3), lengths=torch.tensor([5, 4])) if kind == "sequence" else Batch(torch.randn(4, 3))
+    )
     names = [name for name, _ in model.named_parameters()]
     draws: dict[str, list[list[Tensor]]] = {"plain": [], "doubly-reparameterised": []}
     for gradient, found in draws.items():

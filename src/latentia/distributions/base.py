@@ -55,6 +55,9 @@ class LazyPrior(nn.Module, ABC):
     def start_at(self, examples: Tensor) -> None:
         """Looks at some examples (N, *example_shape) before the training; to most priors they make no difference."""
 
+    def start_near(self, latents: Tensor) -> None:
+        """Starts close to the distribution of latents (N, latent_dim) before a fit to them, where a prior can."""
+
 
 class LazyLikelihood(nn.Module, ABC):
     """Decoded parameters to a distribution over data.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor
 from torch.distributions import Categorical, Distribution, Independent, MixtureSameFamily, Normal
@@ -51,7 +51,7 @@ def mixture_of(parts: Distribution, logits: Tensor) -> Distribution:
         parts: of batch shape (C,) and one event dimension.
         logits: of the weights, shape (C,).
     """
-    components: Any = parts
-    if isinstance(components, Independent) and isinstance(components.base_dist, Normal):
-        return NormalMixture(logits, components.base_dist.loc, components.base_dist.scale)
-    return MixtureSameFamily(Categorical(logits=logits, validate_args=False), components, validate_args=False)
+    alone: Any = getattr(parts, "base_dist", None)
+    if type(parts) is Independent and isinstance(alone, Normal):
+        return NormalMixture(logits, alone.loc, alone.scale)
+    return MixtureSameFamily(Categorical(logits=logits, validate_args=False), cast(Any, parts), validate_args=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
@@ -37,6 +38,10 @@ class LatentModel(nn.Module, ABC):
     def example_shape(event_shape: Shape) -> Shape:
         """Returns the shape of the examples that a prior may make up, for data of a shape."""
         return event_shape
+
+    def examples(self, batch: Batch) -> Tensor:
+        """Returns data as a prior may make them up, shape (N, *example_shape); what was not seen is the mean."""
+        return batch.x if batch.observed is None else torch.where(batch.observed, batch.x, mean_example(batch))
 
     @abstractmethod
     def posterior_of(self, batch: Batch) -> Distribution:
@@ -74,3 +79,12 @@ class LatentModel(nn.Module, ABC):
 
 
 MODELS: Registry[LatentModel] = Registry("model")
+
+
+def mean_example(batch: Batch) -> Tensor:
+    """Returns the mean of examples, shape (*event_shape), of what was observed of them; 1/2 where nothing was."""
+    if batch.observed is None:
+        return batch.x.mean(0)
+    seen = batch.observed.expand_as(batch.x)
+    total = batch.x.where(seen, batch.x.new_zeros(())).sum(0)
+    return torch.where(seen.any(0), total / seen.sum(0).clamp_min(1), batch.x.new_tensor(0.5))

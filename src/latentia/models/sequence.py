@@ -138,6 +138,11 @@ class SequenceVAE(LatentModel):
     def example_shape(event_shape: tuple[int, ...]) -> tuple[int, ...]:
         return (EXCERPT, *event_shape)
 
+    def examples(self, batch: Batch) -> Tensor:
+        """Returns the beginnings of sequences, the shorter ones repeated."""
+        positions = torch.arange(EXCERPT, device=batch.x.device) % _lengths(batch)[:, None]
+        return batch.x.gather(1, positions[..., None].expand(-1, -1, batch.x.shape[-1]))
+
     def posterior_of(self, batch: Batch) -> Distribution:
         return self.posterior(self._encode(batch)[1])
 
@@ -182,7 +187,7 @@ class SequenceVAE(LatentModel):
         self.longest.copy_(group_count(lengths, self.stride).max())
         seen = batch.x[position_mask(lengths, batch.x.shape[1])]
         self.decoder.start_at(self.likelihood.centre(seen.mean(0)))
-        self.prior.start_at(_excerpts(batch.x, lengths))
+        self.prior.start_at(self.examples(batch))
 
     def _encode(self, batch: Batch) -> tuple[Tensor, Tensor]:
         return self.encoder(batch.x, _lengths(batch), batch.observed)
@@ -207,9 +212,3 @@ def _lengths(batch: Batch) -> Tensor:
     if batch.lengths is not None:
         return batch.lengths
     return torch.full((len(batch),), batch.x.shape[1], device=batch.x.device)
-
-
-def _excerpts(x: Tensor, lengths: Tensor) -> Tensor:
-    """Returns the beginnings of sequences (N, T, F), the shorter ones repeated, shape (N, EXCERPT, F)."""
-    positions = torch.arange(EXCERPT, device=x.device) % lengths[:, None]
-    return x.gather(1, positions[..., None].expand(-1, -1, x.shape[-1]))

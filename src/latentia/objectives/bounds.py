@@ -12,7 +12,6 @@ from latentia.core import Batch, Inference, LatentGroup, Terms
 from latentia.errors import OptionError, nearest
 from latentia.objectives.base import OBJECTIVES, Objective, distortion, group_rate, sampled_rate, total
 
-
 Gradient = Literal["doubly-reparameterised", "plain"]
 
 
@@ -128,7 +127,7 @@ def _reparameterise_again(group: LatentGroup, shares: Tensor, weight: float) -> 
     if depends_on_draws or not sample.requires_grad:
         return shares.new_zeros(shares.shape[1])
     scale = (1 - weight * (1 - shares)).reshape(*shares.shape, *(1 for _ in sample.shape[2:]))
-    sample.register_hook(lambda gradient: gradient * scale)
+    sample.register_hook(scale.mul)
     score = group.sum_positions(group.posterior.log_prob(sample.detach()))
     return (weight * shares * (score - score.detach())).sum(0)
 

@@ -12,14 +12,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 import lightning.pytorch as pl
-import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
 from torch import nn
 
-from latentia.config import Config, TrainingConfig
+from latentia.config import Config, PriorStageConfig, TrainingConfig
 from latentia.core import Batch
-from latentia.data import ARRAYS, NOUNS, Dataset, Indices, Preprocessing, holdout, prepare, require_trainable
+from latentia.data import ARRAYS, NOUNS, Dataset, Indices, Preprocessing, holdout, prepare, require_trainable, spread
 from latentia.errors import OptionError
 from latentia.files import make_folder
 from latentia.hardware import choose_precision, detect, tuned_cpu
@@ -32,7 +31,7 @@ from latentia.training.checkpoint import load_checkpoint
 from latentia.training.estimate import Estimate, estimate
 from latentia.training.loader import TrainingLoader, ValidationLoader
 from latentia.training.module import VAEModule
-from latentia.training.prior import finish_prior, read_posteriors
+from latentia.training.prior import fit_prior, read_posteriors
 
 Ending = Literal["finished", "time", "early", "interrupted"]
 PRIOR_EXAMPLES = 4096
@@ -237,15 +236,10 @@ def _result(training: Training, module: VAEModule, run: RunFolder | None, ending
     """Takes the weights that are kept: the best where they were tracked, else the averaged ones."""
     model = training.model.cpu()
     model.load_state_dict(module.best_weights or module.averaged.state_dict())
+    model.eval().requires_grad_(False)
     if isinstance(model, SequenceVAE) and ending != "interrupted":
         _finish(model, training)
-    model.requires_grad_(False)
-    return replace(training.trained, model=model.eval(), path=run.path if run else None)
-
-
-def spread(rows: Indices, most: int) -> Indices:
-    """Returns at most so many of the rows, evenly spread, since neighbours in a data set are often alike."""
-    return rows[np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(np.int64)]
+    return replace(training.trained, model=model, path=run.path if run else None)
 
 
 def _finish(model: SequenceVAE, training: Training) -> None:
@@ -256,9 +250,9 @@ def _finish(model: SequenceVAE, training: Training) -> None:
     rows = spread(training.train, PRIOR_EXAMPLES)
     parts = (rows[start : start + config.batch_size] for start in range(0, len(rows), config.batch_size))
     with tuned_cpu(), torch.random.fork_rng(devices=[]):
-        model.eval()
         posteriors = read_posteriors(model, (prepare(training.dataset.batch(part), form) for part in parts))
-        finish_prior(model, posteriors, config.prior_steps, config.seed)
+        stage = PriorStageConfig(steps=config.prior_steps, batch_size=64, learning_rate=2e-3, seed=config.seed)
+        fit_prior(model, posteriors, stage)
 
 
 def _start(model: LatentModel, batch: Batch, given: Mapping[str, Any]) -> None:

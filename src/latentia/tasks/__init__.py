@@ -1,29 +1,38 @@
 """Tasks: functions of a trained model, one file each. They write no files; results are functions of their seeds."""
 
+from latentia.tasks.along import way_along
+from latentia.tasks.attributes import Attribute, attribute, change
 from latentia.tasks.encode import Encoding, encode, encode_batches
 from latentia.tasks.generate import generate, prior_latents
 from latentia.tasks.interpolate import Way, interpolate, way_between
+from latentia.tasks.neighbours import Neighbours, neighbours
 from latentia.tasks.reconstruct import Reconstruction, reconstruct
 from latentia.tasks.sound import sound, sound_of_files
 from latentia.tasks.traverse import Traversal, encode_own_samples, traverse
 from latentia.tasks.walk import decode_means, present
 
 __all__ = [
+    "Attribute",
     "Encoding",
+    "Neighbours",
     "Reconstruction",
     "Traversal",
     "Way",
+    "attribute",
+    "change",
     "decode_means",
     "encode",
     "encode_batches",
     "encode_own_samples",
     "generate",
     "interpolate",
+    "neighbours",
     "present",
     "prior_latents",
     "reconstruct",
     "sound",
     "sound_of_files",
     "traverse",
+    "way_along",
     "way_between",
 ]

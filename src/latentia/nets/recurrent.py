@@ -127,6 +127,9 @@ class ConvGruEncoder(SequenceEncoder):
         stride: positions in a group.
         causal: whether a group sees only itself and earlier ones.
         logarithm: whether the data are powers, which networks take as logarithms.
+        centred: whether features of groups are told as differences from their mean over time, so that what does not
+            change has to be told with the whole (instance normalisation for voices: Chou, Yeh and Lee, 2019,
+            arXiv:1904.05742).
 
     Example:
         >>> net = ConvGruEncoder((5,), width=8, stride=4)
@@ -146,6 +149,7 @@ class ConvGruEncoder(SequenceEncoder):
         stride: int = 4,
         causal: bool = False,
         logarithm: bool = False,
+        centred: bool = False,
     ) -> None:
         super().__init__()
         self.event_shape = tuple(event_shape)
@@ -154,6 +158,7 @@ class ConvGruEncoder(SequenceEncoder):
         self.stride = stride
         self.causal = causal
         self.logarithm = logarithm
+        self.centred = centred
         self.features = width
         size = self.event_shape[0]
         self.register_buffer("mean", torch.zeros(size))
@@ -177,7 +182,18 @@ class ConvGruEncoder(SequenceEncoder):
         padded = F.pad(standard, (0, 0, 0, -x.shape[1] % self.stride))
         groups = padded.reshape(len(x), -1, self.stride * x.shape[2])
         hidden = self.trunk(self.stem(groups), counts)
-        return hidden, F.relu(self.pool(_mean_and_spread(F.relu(hidden.float()), counts)))
+        whole = F.relu(self.pool(_mean_and_spread(F.relu(hidden.float()), counts)))
+        return self._apart_from_mean(hidden, counts) if self.centred else hidden, whole
+
+    def _apart_from_mean(self, hidden: Tensor, counts: Tensor) -> Tensor:
+        """Takes from each group the mean of all groups that exist, or of those so far."""
+        mask = position_mask(counts, hidden.shape[1])[..., None]
+        so_far = hidden.float().cumsum(1)
+        if self.causal:
+            mean = so_far / torch.arange(1, hidden.shape[1] + 1, device=hidden.device)[:, None]
+        else:
+            mean = so_far[:, -1:] / counts[:, None, None]
+        return (hidden - mean) * mask
 
     def _levels(self, x: Tensor) -> Tensor:
         return x.clamp_min(1e-9).log() if self.logarithm else x

@@ -104,11 +104,11 @@ def _speech(shape: Shape) -> Settings:
             "frame_prior": {"name": "recurrent", "width": 256},
             "likelihood": {"name": "gaussian", "initial_scale": 1.5},
         },
-        "objective": {"name": "elbo", "warmup_steps": 200, "warmup_start": 0.1},
+        "objective": "elbo",  # without warm-up, which would spoil the start from principal components
         "training": {
             "epochs": 60,
             "patience": 20,
-            "learning_rate": 1.5e-3,
+            "learning_rate": 5e-4,
             "batch_size": 32,
             "gradient_clip": 2000.0,
             "weight_average": 0.99,

@@ -40,6 +40,11 @@ class DiagonalGaussian(LazyPosterior):
             self.head.bias[:latent_dim] = 0.0
             self.head.bias[latent_dim:] = INITIAL_LOG_SCALE
 
+    @torch.no_grad()
+    def start_along(self, weight: Tensor, scale: Tensor) -> None:
+        self.head.weight[: self.latent_dim] = weight
+        self.head.bias[self.latent_dim :] = scale.log()
+
     def forward(self, features: Tensor) -> Distribution:
         mean, raw = self.head(features).float().chunk(2, dim=-1)
         log_scale = LOG_SCALE_BOUND * torch.tanh(raw / LOG_SCALE_BOUND)

@@ -94,8 +94,15 @@ class SequenceEncoder(nn.Module, ABC):
             Features of groups, shape (N, G, features) with G = ceil(T / stride); and of the whole, (N, features).
         """
 
-    def start_at(self, x: Tensor, lengths: Tensor) -> None:
-        """Looks at some data before the training, to bring them into a range that networks like."""
+    @torch.no_grad()
+    def start_at(self, x: Tensor, lengths: Tensor) -> Tensor | None:
+        """Looks at some data before the training, to bring them into a range that networks like.
+
+        Returns:
+            Axes (features, G's positions * F), where features start as linear functions of the positions of a group:
+            about the data's mean, positions are close to the features times these axes. None where they do not.
+        """
+        return None
 
 
 class SequenceDecoder(Centred):
@@ -112,6 +119,16 @@ class SequenceDecoder(Centred):
 
         Returns:
             Parameters, shape (N, max(lengths), *out_shape).
+        """
+
+    @torch.no_grad()
+    def start_along(self, code_axes: Tensor, frame_axes: Tensor) -> None:
+        """Starts as a linear function of the latents, where a decoder can.
+
+        Args:
+            code_axes: what a unit of each latent of the whole adds to the positions of every group, shape (latent_dim,
+                stride * F).
+            frame_axes: what a unit of each latent of a group adds to its positions, shape (frame_dim, stride * F).
         """
 
 

@@ -37,7 +37,8 @@ PROTOCOL = (
     "seen: LibriSpeech test-other, pieces of 4 s; FSDD clips of the sixth speaker joined to 3 s, resampled to 16 kHz, "
     "scored at 8 kHz. Only features are handed on, phases are always reconstructed. PCA keeps as many exact numbers a "
     "second as the model has latents of frames; the linear code is the linear Gaussian VAE of the same groups (reverse "
-    "water-filling) at the model's rate, both measured as KL on the test recordings and decoded from posterior means. Real-time factors are of one core."
+    "water-filling) at the model's rate, both measured as KL on the test recordings and decoded from posterior means. "
+    "Real-time factors are of one core."
 )
 MINUTES = 18.0  # the priors' last steps come on top
 BETA = 2.6  # the preset's own, 1, takes more bits

@@ -50,8 +50,7 @@ def test_the_start_is_the_best_linear_model():
     batch = prepare(made.dataset.batch(made.train), made.trained.preprocessing)
     model = made.model.eval()
     with torch.no_grad():
-        code, latents = model.encode(batch)
-        mean = model.decode(latents).mean[0]
+        mean = model.decode(model.encode(batch)[1]).mean[0]
     exists = (torch.arange(batch.x.shape[1]) < batch.lengths[:, None]).unsqueeze(-1)
     error = (mean - batch.x)[exists.expand_as(mean)].square().mean().item()
     # Components of groups about the mean of each recording, and of those means; both are fitted to the same data.

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks import density, mnist, ours
+from benchmarks import bounds, mnist, ours
 from benchmarks.harness import Key, Options, Results, Row, floor_and_goal, parse
 
 PROTOCOL = (
@@ -26,14 +26,14 @@ def rows(options: Options) -> Iterator[Row]:
         run = Path(folder) / "run"
         finished = ours.train_mnist(run, options, minutes=minutes)
         model = ours.model(run)
-        distortion, rate = density.elbo(model, test)
+        distortion, rate = bounds.elbo(model, test)
         details = {"command_seconds": finished.seconds}
         yield Row(_key("test -ELBO", options), distortion + rate, "nats", details=details)
         yield Row(_key("distortion", options), distortion, "nats")
         yield Row(_key("rate", options), rate, "nats")
         metrics = ours.evaluate_mnist(run, Path(folder) / "evaluation", options)
         yield Row(_key("test -ELBO by `latentia evaluate`", options), -metrics["elbo_nats"], "nats")
-        nll = density.importance_nll(model, test[:n_importance], n_samples=128)
+        nll = bounds.importance_nll(model, test[:n_importance], n_samples=128)
         yield Row(_key("IWAE-128 bound of -log p(x)", options), nll, "nats", details={"n": n_importance})
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from benchmarks import density, mnist, ours
+from benchmarks import bounds, mnist, ours
 from benchmarks.baselines import pythae_vae
 from benchmarks.harness import Key, Options, Results, Row, floor_and_goal, parse
 from latentia.training.fit import fit
@@ -46,7 +46,7 @@ def tuning_row(options: Options, rate: float) -> Iterator[Row]:
         pixels[:-N_VALIDATION], 10.0 if options.quick else 120.0, learning_rate=rate, seed=options.seed
     )
     part = held_out[: 500 if options.quick else None]
-    yield Row(tuning_key(rate), -sum(density.elbo(pythae_vae.PythaeVAE(vae), part)), "nats")
+    yield Row(tuning_key(rate), -sum(bounds.elbo(pythae_vae.PythaeVAE(vae), part)), "nats")
 
 
 def pythae_trace(options: Options, rate: float) -> Trace:
@@ -58,7 +58,7 @@ def pythae_trace(options: Options, rate: float) -> Trace:
     trace: Trace = []
     for elapsed, weights in snapshots:
         vae.load_state_dict(weights)
-        trace.append((elapsed, -sum(density.elbo(pythae_vae.PythaeVAE(vae), test))))
+        trace.append((elapsed, -sum(bounds.elbo(pythae_vae.PythaeVAE(vae), test))))
     return trace
 
 
@@ -71,7 +71,7 @@ def our_trace(options: Options) -> Trace:
     trace: Trace = []
     for elapsed, weights in watch.snapshots:
         trained.model.load_state_dict(weights)
-        trace.append((elapsed, -sum(density.elbo(trained.model, test))))
+        trace.append((elapsed, -sum(bounds.elbo(trained.model, test))))
     return trace
 
 

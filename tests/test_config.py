@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
 from latentia.config import Config, Part, parse_assignments, read_settings
-from latentia.data import open_source
+from latentia.data import Arrays, ArraySource, ImagePreprocessing, open_source
 from latentia.errors import FileError, OptionError
 from latentia.presets import PRESETS, default_preset, get_preset, resolve
 from latentia.registry import Registry
@@ -77,6 +78,41 @@ def test_presets_cite_a_paper_and_resolve(name: str) -> None:
 def test_the_default_preset_depends_on_the_data() -> None:
     assert default_preset(open_source("digits")) == "image"
     assert default_preset(open_source("mnist")) == "mnist"
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("vae", {"prior": "standard-normal"}),
+        ("iwae", {"prior": "standard-normal", "objective": "iwae"}),
+        ("vamp", {"prior": "vamp"}),
+        ("flow-prior", {"prior": "flow"}),
+    ],
+)
+def test_variations_differ_from_the_plain_preset_in_what_names_them(name: str, parts: dict[str, str]) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (20, 28, 28), dtype=np.uint8)
+    for source_name, base, binarize in (("mnist", "mnist", "dynamic"), ("photos", "image", "none")):
+        source = ArraySource(source_name, lambda split: Arrays(images), lambda: "f")
+        plain, _ = resolve(source, base, {})
+        varied, form = resolve(source, name, {})
+        assert varied.preset == name
+        assert isinstance(form, ImagePreprocessing)
+        assert form.binarize == binarize
+        assert varied.model.prior.name == parts["prior"]
+        assert varied.objective.name == parts.get("objective", "elbo")
+        same = {"preset": plain.preset, "objective": plain.objective.model_dump()}
+        same |= {"model": {"prior": plain.model.prior.model_dump()}}
+        if "objective" not in parts:
+            assert varied.objective == plain.objective
+        assert varied.with_settings(same) == plain
+
+
+def test_what_a_person_sets_goes_over_variations() -> None:
+    settings = {"model": {"prior": {"name": "vamp", "components": 7}, "latent_dim": 5}, "data": {"size": 12}}
+    config, form = resolve(open_source("digits"), "vamp", settings)
+    assert config.model.prior.arguments == {"components": 7}
+    assert config.model.latent_dim == 5
+    assert form.event_shape == (1, 12, 12)
 
 
 def test_unknown_presets_name_the_nearest() -> None:

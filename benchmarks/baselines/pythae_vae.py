@@ -66,7 +66,7 @@ class PythaeVAE(LatentModel):
     def infer(self, batch: Batch, n_samples: int = 1) -> Inference:
         posterior = self.posterior_of(batch)
         z = posterior.rsample((n_samples,))
-        return Inference((LatentGroup("z", posterior, self.prior(), z),), self.decode(Latents(z)))
+        return Inference((LatentGroup("z", posterior, self.code_prior(), z),), self.decode(Latents(z)))
 
     def start_at(self, batch: Batch) -> None:
         """Pythae starts its decoder where PyTorch does."""

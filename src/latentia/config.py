@@ -135,6 +135,19 @@ class TrainingConfig(Section):
     seed: int = Field(default=0, ge=0)
 
 
+class PriorStageConfig(Section):
+    """How priors are fitted to a finished model, and whether that was done."""
+
+    steps: int = Field(default=4000, ge=1, description="at most")
+    batch_size: int = Field(default=512, ge=1)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    patience: int = Field(default=6, ge=1, description="looks at held-out data without improvement before stopping")
+    seed: int = Field(default=0, ge=0)
+    first: ModelConfig | None = Field(
+        default=None, description="the model as encoder and decoder were trained with it; null: no prior was fitted"
+    )
+
+
 class Config(Section):
     """Everything that a run depends on, apart from the data."""
 
@@ -144,6 +157,14 @@ class Config(Section):
     objective: Part = Part(name="elbo")
     vocoder: Part = Part(name="phase-gradient")
     training: TrainingConfig = TrainingConfig()
+    prior_stage: PriorStageConfig = PriorStageConfig()
+
+    @property
+    def first_stage(self) -> Config:
+        """The configuration that encoder and decoder were trained with; another one where a prior was fitted since."""
+        if self.prior_stage.first is None:
+            return self
+        return self.model_copy(update={"model": self.prior_stage.first, "prior_stage": PriorStageConfig()})
 
     def with_settings(self, settings: Mapping[str, Any], origin: str = "the settings") -> Config:
         """Returns a configuration with nested settings laid over this one.

@@ -167,8 +167,8 @@ class LatentGroup:
 
     Attributes:
         name: "z" in a model with one group; "utterance", "frames" ... in others.
-        posterior: batch shape (N,), event shape (D,); of a group with positions (K, N, G), since it may depend on the
-            draws of another group.
+        posterior: batch shape (N,), event shape (D,); of a group with positions (N, G). Where it depends on the draws
+            of another group, with their axis in front: (K, N) or (K, N, G).
         prior: broadcastable to the posterior.
         sample: K draws from the posterior, shape (K, N, D) or (K, N, G, D).
         mask: True where a position exists, shape (N, G); None where all do.

@@ -32,24 +32,40 @@ def replacing(path: Path) -> Generator[Path]:
         ...     target.read_text()
         'whole'
     """
-    # The suffix stays, since some writers choose the format by it; the name is cut, since it may be as long as allowed.
-    temporary = path.parent / f".{path.stem[:32]}.{uuid.uuid4().hex[:8]}{path.suffix}"
-    try:
-        require_no_folder(path)
-        temporary.touch()
-        mode = temporary.stat().st_mode  # as the person's umask has it; some writers create private files
+    with replacing_together(path) as (temporary,):
         yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(mode)
-        temporary.replace(path)
+
+
+@contextlib.contextmanager
+def replacing_together(*paths: Path) -> Generator[tuple[Path, ...]]:
+    """As `replacing`, for files that belong together: only once all of them are on the disk are they moved into place.
+
+    Raises:
+        FileError: the disk is full, or a place cannot be written; then all stay as they were.
+    """
+    # The suffix stays, since some writers choose the format by it; the name is cut, since it may be as long as allowed.
+    temporaries = tuple(path.parent / f".{path.stem[:32]}.{uuid.uuid4().hex[:8]}{path.suffix}" for path in paths)
+    try:
+        modes: list[int] = []
+        for path, temporary in zip(paths, temporaries, strict=True):
+            require_no_folder(path)
+            temporary.touch()
+            modes.append(temporary.stat().st_mode)  # as the person's umask has it; some writers create private files
+        yield temporaries
+        for temporary, mode in zip(temporaries, modes, strict=True):
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.chmod(mode)
+        for path, temporary in zip(paths, temporaries, strict=True):
+            temporary.replace(path)
     except OSError as error:
         if isinstance(error, FileError):
             raise
-        raise write_error(path, error) from error
+        raise write_error(paths[-1], error) from error
     finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        for temporary in temporaries:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
 
 def regular_size(path: Path) -> int:
@@ -121,7 +137,12 @@ def write_json(path: Path, content: Any) -> None:
     Raises:
         FileError: the place cannot be written.
     """
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, as_json(content))
+
+
+def as_json(content: Any) -> str:
+    """Returns an object as readable JSON."""
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def write_text(path: Path, content: str) -> None:

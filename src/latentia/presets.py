@@ -25,6 +25,8 @@ class Preset:
         paper: where it comes from.
         settings: the rest of the configuration, once the shape of an example is known.
         data: settings of the data, which decide that shape.
+        variation: whether the settings are laid over those of the plain preset for the data, so that the two differ in
+            nothing else.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Preset:
     paper: str
     settings: Callable[[Shape], Settings]
     data: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    variation: bool = False
 
 
 PRESETS: dict[str, Preset] = {}
@@ -44,6 +47,9 @@ def register_preset(preset: Preset) -> Preset:
     return preset
 
 
+_FLOW: Settings = {"name": "flow", "transforms": 4, "width": 128}
+
+
 def _mnist(shape: Shape) -> Settings:
     """Small convolutions for what is local, one wide dense block for what is not, and a prior that fits the code."""
     return {
@@ -51,7 +57,7 @@ def _mnist(shape: Shape) -> Settings:
             "latent_dim": 40,
             "encoder": {"name": "residual", "widths": [16, 48], "blocks": [1, 1]},
             "decoder": {"name": "residual", "widths": [16, 48], "blocks": [1, 1], "dense": 512},
-            "prior": {"name": "flow", "transforms": 4, "width": 128},
+            "prior": _FLOW,
             "likelihood": "bernoulli",
         },
         "objective": {"name": "elbo", "warmup_steps": 500, "warmup_start": 0.1},
@@ -170,6 +176,38 @@ register_preset(
 )
 
 
+def _register_variation(name: str, description: str, paper: str, settings: Settings) -> None:
+    """Adds a preset of pictures that differs from the plain one for the data in a part or two."""
+    register_preset(Preset(name, "image", description, paper, lambda shape: settings, variation=True))
+
+
+_STANDARD: Settings = {"prior": "standard-normal"}
+_register_variation(
+    "vae",
+    "pictures of any kind, standard normal prior",
+    "Kingma and Welling, 2014, arXiv:1312.6114",
+    {"model": _STANDARD},
+)
+_register_variation(
+    "iwae",
+    "as vae, but trained by the importance-weighted bound of 5 samples",
+    "Burda, Grosse and Salakhutdinov, 2016, arXiv:1509.00519; gradient: Tucker et al., 2019, arXiv:1810.04152",
+    {"model": _STANDARD, "objective": {"name": "iwae", "n_samples": 5}},
+)
+_register_variation(
+    "vamp",
+    "as vae, but the prior is a mixture of the posteriors of learned pseudo-inputs",
+    "Tomczak and Welling, 2018, arXiv:1705.07120",
+    {"model": {"prior": "vamp"}},
+)
+_register_variation(
+    "flow-prior",
+    "as vae, but the prior is a normalising flow",
+    "Chen et al., 2017, arXiv:1611.02731; flow: Papamakarios, Pavlakou and Murray, 2017, arXiv:1705.07057",
+    {"model": {"prior": _FLOW}},
+)
+
+
 def get_preset(name: str) -> Preset:
     """Returns a preset.
 
@@ -183,6 +221,11 @@ def get_preset(name: str) -> Preset:
 
 def default_preset(source: Source) -> str:
     """Returns the name of the preset that suits the data."""
+    return plain_preset(source)
+
+
+def plain_preset(source: Source) -> str:
+    """Returns the name of the preset with one group of latents that suits the data."""
     if source.name == "mnist":  # by its name alone, so that nothing is read or downloaded to answer
         return "mnist"
     return source.kind
@@ -206,12 +249,13 @@ def resolve(source: Source, preset: str | None, settings: Mapping[str, Any]) -> 
             f"The preset '{chosen.name}' is for {NOUNS[chosen.kind]}, but {source.name} holds {NOUNS[source.kind]}; "
             f"take one of: {fitting}."
         )
-    data = Config().with_settings({"data": dict(chosen.data)}).with_settings(_only(settings, "data")).data
-    preprocessing = choose_preprocessing(source, data)
-    base = Config().with_settings(
-        {"preset": chosen.name, "data": data.model_dump(mode="json"), **chosen.settings(preprocessing.event_shape)},
-        f"the preset '{chosen.name}'",
-    )
+    layers = [get_preset(plain_preset(source)), chosen] if chosen.variation else [chosen]
+    base = Config().with_settings({"preset": chosen.name})
+    for layer in layers:
+        base = base.with_settings({"data": dict(layer.data)})
+    preprocessing = choose_preprocessing(source, base.with_settings(_only(settings, "data")).data)
+    for layer in layers:
+        base = base.with_settings(layer.settings(preprocessing.event_shape), f"the preset '{layer.name}'")
     return base.with_settings(settings), preprocessing
 
 

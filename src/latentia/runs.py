@@ -29,7 +29,7 @@ import latentia
 from latentia.config import Config
 from latentia.data import Preprocessing, SpeechPreprocessing
 from latentia.errors import LatentiaError, OptionError, RunError
-from latentia.files import make_folder, replacing, write_error, write_json, write_text
+from latentia.files import as_json, make_folder, replacing, replacing_together, write_error, write_json, write_text
 from latentia.models import LatentModel, Vocoder, build_model, build_vocoder
 
 FORMAT_VERSION = 1
@@ -191,7 +191,25 @@ def write_config(run: RunFolder, trained: TrainedModel) -> None:
     Raises:
         FileError: the place cannot be written.
     """
-    content = {
+    write_json(run.config, _description(trained))
+
+
+def write_model(run: RunFolder, trained: TrainedModel) -> None:
+    """Writes configuration and weights; a model that was there before stays whole until both are on the disk.
+
+    Raises:
+        FileError: the place cannot be written.
+    """
+    make_folder(run.path)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in trained.model.state_dict().items()}
+    with replacing_together(run.config, run.weights) as (config, weights):
+        config.write_text(as_json(_description(trained)), "utf-8", errors="backslashreplace")
+        _save(tensors, weights, {"format": "pt"})
+
+
+def _description(trained: TrainedModel) -> dict[str, Any]:
+    """Returns the content of `config.json`."""
+    return {
         "format_version": FORMAT_VERSION,
         "library_version": trained.library_version,
         "config": trained.config.model_dump(mode="json"),
@@ -199,19 +217,6 @@ def write_config(run: RunFolder, trained: TrainedModel) -> None:
         "label_names": {head: list(names) for head, names in trained.label_names.items()},
         "data": {**vars(trained.data), "problems": dict(trained.data.problems)},
     }
-    write_json(run.config, content)
-
-
-def write_model(run: RunFolder, trained: TrainedModel) -> None:
-    """Writes configuration and weights.
-
-    Raises:
-        FileError: the place cannot be written.
-    """
-    make_folder(run.path)
-    write_config(run, trained)
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in trained.model.state_dict().items()}
-    write_tensors(run.weights, weights, {"format": "pt"})
 
 
 def write_history(run: RunFolder, history: Sequence[Mapping[str, float]]) -> None:
@@ -245,12 +250,16 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, st
         FileError: the place cannot be written, for example because the disk is full.
     """
     with replacing(path) as temporary:
-        try:
-            save_file(tensors, temporary, metadata)
-        except SafetensorError as error:  # how it reports the operating system's errors
-            code = re.search(r"os error (\d+)", str(error))
-            number = int(code[1]) if code else errno.EIO
-            raise OSError(number, os.strerror(number)) from error
+        _save(tensors, temporary, metadata)
+
+
+def _save(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
+    try:
+        save_file(tensors, path, metadata)
+    except SafetensorError as error:  # how it reports the operating system's errors
+        code = re.search(r"os error (\d+)", str(error))
+        number = int(code[1]) if code else errno.EIO
+        raise OSError(number, os.strerror(number)) from error
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

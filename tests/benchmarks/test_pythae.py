@@ -7,7 +7,7 @@ import torch
 
 pytest.importorskip("pythae")
 
-from benchmarks import density
+from benchmarks import bounds
 from benchmarks.baselines import pythae_vae
 from benchmarks.rebuilt import MatrixConv, MatrixConvTranspose, RebuiltVAE
 
@@ -33,11 +33,11 @@ def pictures():
 
 
 def test_elbo_is_the_textbook_formula(model, vae, pictures):
-    distortion, rate = density.elbo(model, pictures)
+    distortion, rate = bounds.elbo(model, pictures)
     with torch.no_grad():
         output = vae.encoder(pictures)
         mean, log_variance = output.embedding.double(), output.log_covariance.double()
-        torch.manual_seed(density.EVALUATION_SEED)
+        torch.manual_seed(bounds.EVALUATION_SEED)
         noise = torch.randn(1, len(pictures), pythae_vae.LATENT_DIM)[0]
         probability = vae.decoder((mean + noise * (0.5 * log_variance).exp()).float()).reconstruction.double()
     ones, zeros = pictures * probability.log(), (1 - pictures) * (1 - probability).log()
@@ -50,7 +50,7 @@ def test_elbo_is_the_textbook_formula(model, vae, pictures):
 
 def test_our_bound_agrees_with_pythaes_own_loss(model, vae, pictures):
     repeated = pictures.repeat(20, 1, 1, 1)
-    distortion, rate = density.elbo(model, repeated)
+    distortion, rate = bounds.elbo(model, repeated)
     torch.manual_seed(5)
     with torch.no_grad():
         output = vae({"data": repeated})
@@ -61,14 +61,14 @@ def test_our_bound_agrees_with_pythaes_own_loss(model, vae, pictures):
 def test_evaluation_leaves_no_trace(model, pictures):
     model.train()
     before = torch.get_rng_state()
-    first = density.elbo(model, pictures)
+    first = bounds.elbo(model, pictures)
     assert torch.equal(torch.get_rng_state(), before)
     assert model.training
-    assert density.elbo(model, pictures) == first
+    assert bounds.elbo(model, pictures) == first
 
 
 def test_more_importance_samples_tighten_the_bound(model, pictures):
-    assert density.importance_nll(model, pictures, 64) <= density.importance_nll(model, pictures, 1) + 0.05
+    assert bounds.importance_nll(model, pictures, 64) <= bounds.importance_nll(model, pictures, 1) + 0.05
 
 
 def test_the_data_set_binarises_at_every_visit():

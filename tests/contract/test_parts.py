@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from latentia.config import ModelConfig, Part
 from latentia.core import Batch
 from latentia.distributions import FRAME_PRIORS, LIKELIHOODS, POSTERIORS, PRIORS
+from latentia.distributions.base import diagonal_normal
 from latentia.models import MODELS, build_model
 from latentia.nets import DECODERS, ENCODERS, SEQUENCE_DECODERS, SEQUENCE_ENCODERS
 from latentia.objectives import OBJECTIVES, log_weights
@@ -31,6 +32,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "dense": {"width": 8},
     "mixture": {"components": 4},
     "flow": {"transforms": 2, "width": 8},
+    "vamp": {"components": 4},
     "discretised-logistic-mixture": {"components": 2},
     "iwae": {"n_samples": 3},
 }
@@ -168,6 +170,7 @@ def test_hidden_values_do_not_matter(config: ModelConfig, shape: tuple[int, ...]
 def everything() -> list[tuple[Registry[Any], str, dict[str, Any]]]:
     sizes: dict[str, Any] = {
         "event_shape": IMAGE,
+        "example_shape": IMAGE,
         "out_shape": IMAGE,
         "latent_dim": LATENT,
         "frame_dim": 2,
@@ -246,7 +249,8 @@ def test_constructor_arguments_are_the_saved_configuration(
 def test_priors_integrate_to_one(name: str) -> None:
     """By importance sampling from a wide normal distribution in two dimensions."""
     torch.manual_seed(0)
-    prior = PRIORS.build(name, SMALL.get(name, {}), latent_dim=2)()
+    lazy = PRIORS.build(name, SMALL.get(name, {}), latent_dim=2, example_shape=(2,))
+    prior = lazy.given(lambda x: diagonal_normal(2 * x - 1, 0.5 + x))
     wide = torch.distributions.Independent(torch.distributions.Normal(torch.zeros(2), 3 * torch.ones(2)), 1)
     z = wide.sample((200_000,))
     assert (prior.log_prob(z) - wide.log_prob(z)).exp().mean().item() == pytest.approx(1.0, abs=0.03)

@@ -74,7 +74,8 @@ def test_advice_names_only_settings_that_there_are():
     advice = find_prior_gap(9.0, GOOD, mixture).advice
     assert "beta" not in advice
     assert "mixture" not in advice
-    assert "mixture" in find_prior_gap(9.0, GOOD, Config()).advice
+    assert "model.prior=flow" in find_prior_gap(9.0, GOOD, Config()).advice
+    assert "--stage prior" in find_prior_gap(9.0, GOOD, Config()).advice
 
 
 def test_overfitting():

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import math
+import sys
 from copy import deepcopy
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ import torch
 from latentia.core import Latents
 from latentia.data import Dataset
 from latentia.errors import DataError, OptionError
-from latentia.evaluation import Metrics, evaluate
+from latentia.evaluation import Metrics, evaluate, log_likelihood
 
 ROWS = np.arange(200)
 
@@ -69,13 +71,41 @@ def test_the_likelihood_of_vectors_is_that_of_the_original_data(vectors):
     assert metrics.bits_per_dim is None
 
 
-def test_importance_samples_come_in_pieces_of_bounded_size(digits, monkeypatch):
+@pytest.mark.parametrize(("rows", "is_samples"), [(ROWS, 100), (ROWS[:3], 5000), (ROWS[:1], 1)])
+def test_importance_samples_come_in_pieces_of_bounded_size(digits, monkeypatch, rows, is_samples):
     trained, dataset = digits
-    largest = []
+    sizes = []
     decode = trained.model.decode
-    monkeypatch.setattr(trained.model, "decode", lambda z: largest.append(len(z.code) * z.n) or decode(z))
-    evaluate(trained, dataset, rows=ROWS, is_samples=100)
-    assert max(largest) <= 1024
+    monkeypatch.setattr(trained.model, "decode", lambda z: sizes.append(len(z.code) * z.n) or decode(z))
+    evaluate(trained, dataset, rows=rows, is_samples=is_samples)
+    assert max(sizes) <= 1024
+    assert sum(sizes) == len(rows) * (is_samples + 1)  # one more for the bound
+
+
+def test_large_examples_come_in_smaller_pieces(digits, monkeypatch):
+    trained, dataset = digits
+    monkeypatch.setattr(sys.modules[evaluate.__module__], "NUMBERS_AT_ONCE", 64 * 10)
+    sizes = []
+    decode = trained.model.decode
+    monkeypatch.setattr(trained.model, "decode", lambda z: sizes.append(len(z.code) * z.n) or decode(z))
+    log_likelihood(trained.model, dataset.batch(range(4)), 25)
+    assert sizes == [8] * 12 + [4]
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the system does not tell the peak of memory")
+def test_memory_does_not_grow_with_the_number_of_samples(digits):
+    trained, dataset = digits
+    batch = dataset.batch(range(100))
+
+    def peak(n_samples):
+        Path("/proc/self/clear_refs").write_text("5")
+        with torch.inference_mode():
+            log_likelihood(trained.model, batch, n_samples)
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+
+    few = peak(20)
+    assert peak(4000) < few + 20 * 2**20  # all draws at once would be 100 MB, and several times that on the way
 
 
 def test_missing_pixels_count_nowhere(digits):

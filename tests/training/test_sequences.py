@@ -7,6 +7,7 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
 
+from latentia.config import PriorStageConfig
 from latentia.core import Batch
 from latentia.data import epoch_batches, open_source, perturb_speed, prepare
 from latentia.errors import OptionError
@@ -14,7 +15,7 @@ from latentia.objectives import Elbo
 from latentia.presets import resolve
 from latentia.runs import RunFolder, read_model
 from latentia.training.fit import fit, prepare_training
-from latentia.training.prior import finish_prior, read_posteriors
+from latentia.training.prior import fit_prior, read_posteriors
 from tests.conftest import CONV_GRU, tone_source
 
 
@@ -139,12 +140,12 @@ def test_the_priors_learn_last_and_nothing_else_changes():
             terms = Elbo()(model.infer(batches[0], 50), batches[0])
         return terms.rate.mean().item()
 
-    first = cost()
-    finish_prior(model, posteriors, 200, seed=0)
+    first, stage = cost(), PriorStageConfig(steps=200, batch_size=64, learning_rate=2e-3)
+    fit_prior(model, posteriors, stage)
     assert cost() < 0.8 * first
     changed = {name.split(".")[0] for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
     assert changed == {"frame_prior"}
     again = deepcopy(model)
     again.load_state_dict(before)
-    finish_prior(again, posteriors, 200, seed=0)
+    fit_prior(again, posteriors, stage)
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in model.state_dict().items())

@@ -53,6 +53,13 @@ def printable(text: str, keep: str = "") -> str:
 @contextmanager
 def reading(what: str) -> Generator[Progress]:
     """Shows on terminals how many files were read, and goes away when it is done."""
+    with counting(f"Reading {what}") as progress:
+        yield progress
+
+
+@contextmanager
+def counting(task: str) -> Generator[Progress]:
+    """Shows on terminals how far a task has come, and goes away when it is done."""
     from rich.console import Console
     from rich.markup import escape
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -61,8 +68,8 @@ def reading(what: str) -> Generator[Progress]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         if not bar.console.is_terminal:
             bar.disable = True
-        task = bar.add_task(escape(f"Reading {printable(what)}"), total=None, visible=False)
-        yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
+        number = bar.add_task(escape(printable(task)), total=None, visible=False)
+        yield lambda done, total: bar.update(number, completed=done, total=total, visible=True)
 
 
 def count(number: int, noun: str) -> str:

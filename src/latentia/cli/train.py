@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,8 +18,9 @@ from latentia.errors import DataError, OptionError, RunError
 
 if TYPE_CHECKING:
     from latentia.config import Config
-    from latentia.data import Dataset, FileKind, Preprocessing, Source
-    from latentia.runs import RunFolder
+    from latentia.data import Dataset, FileKind, Indices, Preprocessing, Source
+    from latentia.evaluation import Metrics
+    from latentia.runs import DataRecord, RunFolder, TrainedModel
     from latentia.training.fit import Ending, Fit, Training
 
 NOUNS = {"image": "picture", "vector": "example", "speech": "piece"}
@@ -35,6 +36,9 @@ def train(
         list[str] | None, typer.Option("--set", metavar="KEY.PATH=VALUE", help="One setting; may be repeated.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the training in RUN.")] = False,
+    stage: Annotated[
+        str | None, typer.Option(metavar="prior", help="Fit a new prior to the finished model in RUN; the rest stays.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, metavar="N", help="Passes over the data.")] = None,
     max_minutes: Annotated[float | None, typer.Option(metavar="M", help="Longest time to train.")] = None,
     labels: LabelsFile = None,
@@ -44,11 +48,15 @@ def train(
     no_media: NoMedia = False,
 ) -> Outcome:
     """Train a model on your data and write a run folder with a report."""
+    from latentia.cli.stage import fit_prior_stage, require_stage
     from latentia.runs import RunFolder
 
     run = RunFolder(output)
     limits = {name: value for name, value in (("epochs", epochs), ("max_minutes", max_minutes)) if value is not None}
-    if resume:
+    if stage is not None:
+        require_stage(stage, {"--resume": resume or None, "--preset": preset, **_as_options(limits)})
+        chosen = _settings(config, assignments or [], {}, seed, "prior_stage")
+    elif resume:
         _refuse_settings({"--preset": preset, "--config": config, "--set": assignments, "--seed": seed})
         chosen = None
     else:
@@ -56,7 +64,7 @@ def train(
         chosen = _settings(config, assignments or [], limits, seed)
     from latentia.data import open_source
 
-    source = open_source(data, labels=labels, mirror=mirror, kind=_wanted_kind(run, chosen))
+    source = open_source(data, labels=labels, mirror=mirror, kind=_wanted_kind(run, None if stage else chosen))
     again = _command(
         data, run, {"--labels": labels, "--mirror": mirror, "--skip-bad": skip_bad, "--no-media": no_media}
     )
@@ -64,9 +72,9 @@ def train(
     try:
         if chosen is None:
             return _resume(job, limits)
-        return _start(job, preset, chosen)
+        return _start(job, preset, chosen) if stage is None else fit_prior_stage(job, chosen)
     except STOPPED as error:
-        raise InterruptionError(_how_to_go_on(job)) from error
+        raise InterruptionError(f"Interrupted; {run.path} is as it was." if stage else _how_to_go_on(job)) from error
 
 
 @dataclass(frozen=True)
@@ -105,22 +113,19 @@ def _start(job: Job, preset: str | None, settings: dict[str, Any]) -> Outcome:
 
 def _resume(job: Job, limits: dict[str, Any]) -> Outcome:
     """Goes on where a training was stopped; with wider limits also where it had ended."""
+    from latentia.cli.stage import after_prior_stage
     from latentia.runs import read_parts, write_config
-    from latentia.training.fit import ending_of
 
-    run, source = job.run, job.source
+    run = job.run
     recorded, preprocessing, record, label_names, _ = read_parts(run)
-    if source.fingerprint() != record.fingerprint:
-        raise DataError(
-            f"{source.name} is not what the training in {run.path} began with ({record.name}), or has changed since; "
-            "start a new run with another -o."
-        )
+    require_same_data(job, preprocessing, record)
+    if recorded.first_stage is not recorded:
+        return after_prior_stage(job, limits)
     config = _widened(recorded, limits)
     with run.locked():
         state = _last_state(run)
-        steps = record.n_train // max(1, min(config.training.batch_size, record.n_train))
-        over = None if state is None else ending_of(config.training, steps, state)
-        if over is not None and _is_complete(run):
+        over = None if state is None else _ending(config, record, state)
+        if over is not None and is_complete(run):
             text = f"The training in {run.path} has finished already; to go on longer, give more --epochs."
             return Outcome(f"{text}\nLook at {run.report}", {"run": str(run.path), "ending": over})
         training = _prepare(job, config, preprocessing)
@@ -136,7 +141,21 @@ def _resume(job: Job, limits: dict[str, Any]) -> Outcome:
         return _train(job, training, resume=state is not None)
 
 
-def _is_complete(run: RunFolder) -> bool:
+def is_unfinished(run: RunFolder, config: Config, record: DataRecord) -> bool:
+    """Tells whether there is a checkpoint from which the training would go on."""
+    state = _last_state(run) if run.last_checkpoint.exists() else None
+    return state is not None and _ending(config, record, state) is None
+
+
+def _ending(config: Config, record: DataRecord, state: Mapping[str, Any]) -> Ending | None:
+    """Tells why a training is over, None while it is not."""
+    from latentia.training.fit import ending_of
+
+    steps = record.n_train // max(1, min(config.training.batch_size, record.n_train))
+    return ending_of(config.training, steps, state)
+
+
+def is_complete(run: RunFolder) -> bool:
     """Tells whether figures, card and report are there and not older than the weights that they describe."""
     try:
         written = run.weights.stat().st_mtime_ns
@@ -145,18 +164,38 @@ def _is_complete(run: RunFolder) -> bool:
         return False
 
 
+def require_same_data(job: Job, preprocessing: Preprocessing, record: DataRecord) -> None:
+    """Checks that a run is gone on with on the data that it began with.
+
+    Raises:
+        OptionError: they are of another kind.
+        DataError: they are others, or have changed.
+    """
+    from latentia.data import require_kind
+
+    require_kind(job.source, preprocessing)
+    if job.source.fingerprint() != record.fingerprint:
+        raise DataError(
+            f"{job.source.name} is not what the training in {job.run.path} began with ({record.name}), or has changed "
+            "since; start a new run with another -o."
+        )
+
+
+def load_data(job: Job, preprocessing: Preprocessing) -> Dataset:
+    """Reads the data, and shows how far it has come."""
+    with reading(job.source.name) as progress:
+        return job.source.load(preprocessing, skip_bad=job.skip_bad, progress=progress)
+
+
 def _prepare(job: Job, config: Config, preprocessing: Preprocessing) -> Training:
     from latentia.training.fit import prepare_training
 
-    source = job.source
-    with reading(source.name) as progress:
-        dataset = source.load(preprocessing, skip_bad=job.skip_bad, progress=progress)
+    source, dataset = job.source, load_data(job, preprocessing)
     return prepare_training(dataset, preprocessing, config, name=source.name, fingerprint=source.fingerprint())
 
 
 def _train(job: Job, training: Training, *, resume: bool) -> Outcome:
     """Trains, evaluates on what was held out, and writes the report."""
-    from latentia.report import write_outputs
     from latentia.training.fit import fit
     from latentia.training.progress import TrainingProgress
 
@@ -164,12 +203,7 @@ def _train(job: Job, training: Training, *, resume: bool) -> Outcome:
     result = fit(training, run, resume=resume, callbacks=[TrainingProgress()])
     if result.ending == "interrupted":
         raise InterruptionError(_how_to_go_on(job))
-    rows = training.validation if len(training.validation) else None
-    which = "the training data" if rows is None else f"the part of {job.source.name} that was held out from training"
-    say(f"Evaluating on {which}, writing the report.")
-    metrics = write_outputs(
-        run, result.trained, training.dataset, result.history, rows=rows, media=job.media, which=which
-    )
+    metrics = write_documents(job, result.trained, training.dataset, training.validation, result.history)
     facts = {
         "run": str(run.path),
         "ending": result.ending,
@@ -177,7 +211,19 @@ def _train(job: Job, training: Training, *, resume: bool) -> Outcome:
         "metrics": metrics.as_dict(),
         "report": str(run.report),
     }
-    return Outcome(f"{_ended(result)} {describe(metrics)}\n{_where_to_look(run, training)}", facts)
+    return Outcome(f"{_ended(result)} {describe(metrics)}\n{where_to_look(run, result.trained)}", facts)
+
+
+def write_documents(
+    job: Job, trained: TrainedModel, dataset: Dataset, held_out: Indices, history: Sequence[Mapping[str, float]]
+) -> Metrics:
+    """Evaluates a model on what was held out, and writes figures, card and report."""
+    from latentia.report import write_outputs
+
+    rows = held_out if len(held_out) else None
+    which = "the training data" if rows is None else f"the part of {job.source.name} that was held out from training"
+    say(f"Evaluating on {which}, writing the report.")
+    return write_outputs(job.run, trained, dataset, history, rows=rows, media=job.media, which=which)
 
 
 def _announce(training: Training, job: Job, done: int = 0) -> None:
@@ -237,13 +283,15 @@ def _wanted_kind(run: RunFolder, settings: dict[str, Any] | None) -> FileKind | 
     return Config().with_settings({"data": settings["data"]}).data.kind if "data" in settings else None
 
 
-def _settings(config: Path | None, assignments: list[str], limits: dict[str, Any], seed: int | None) -> dict[str, Any]:
-    """Gathers settings: the file's, those of `--set` over them, and options over both."""
+def _settings(
+    config: Path | None, assignments: list[str], limits: dict[str, Any], seed: int | None, section: str = "training"
+) -> dict[str, Any]:
+    """Gathers settings: the file's, those of `--set` over them, and options, which are of a section, over both."""
     from latentia.config import merge_settings, parse_assignments, read_settings
 
     settings = merge_settings({} if config is None else read_settings(config), parse_assignments(assignments))
     chosen = limits if seed is None else {**limits, "seed": seed}
-    return merge_settings(settings, {"training": chosen}) if chosen else settings
+    return merge_settings(settings, {section: chosen}) if chosen else settings
 
 
 def _require_new(run: RunFolder) -> None:
@@ -268,9 +316,16 @@ def _widened(config: Config, limits: dict[str, Any]) -> Config:
         recorded = getattr(config.training, name)
         if recorded is None or wanted < recorded:
             shown = "has no limit" if recorded is None else f"is {recorded:g}"
-            option = name.replace("_", "-")
-            raise OptionError(f"--resume can only raise --{option}: it {shown} in the recorded settings.")
+            raise OptionError(f"--resume can only raise {_as_option(name)}: it {shown} in the recorded settings.")
     return config.with_settings({"training": limits}) if limits else config
+
+
+def _as_options(limits: Mapping[str, Any]) -> dict[str, Any]:
+    return {_as_option(name): value for name, value in limits.items()}
+
+
+def _as_option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _last_state(run: RunFolder) -> dict[str, Any] | None:
@@ -300,9 +355,10 @@ def _ended(result: Fit) -> str:
     return f"{reasons[result.ending]} after {count(len(result.history), 'epoch')}."
 
 
-def _where_to_look(run: RunFolder, training: Training) -> str:
+def where_to_look(run: RunFolder, trained: TrainedModel) -> str:
+    """Says what to look at next."""
     folder = shlex.quote(str(run.path))
-    kind = training.trained.preprocessing.kind
+    kind = trained.preprocessing.kind
     if kind == "vector":
         return f"Look at {run.report}"
     made = "pictures" if kind == "image" else "recordings"

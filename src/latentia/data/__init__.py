@@ -37,9 +37,10 @@ from latentia.data.source import (
     Survey,
     choose_preprocessing,
     choose_split,
+    require_kind,
 )
 from latentia.data.speech import SpeechPreprocessing, dc_offset, level_gain
-from latentia.data.splits import holdout, require_trainable
+from latentia.data.splits import holdout, require_trainable, spread
 from latentia.data.spoken import SpokenDigits
 
 __all__ = [
@@ -106,8 +107,10 @@ __all__ = [
     "read_labels",
     "read_picture",
     "read_recording",
+    "require_kind",
     "require_trainable",
     "resample",
+    "spread",
     "stream_recording",
     "to_float",
     "write_picture",

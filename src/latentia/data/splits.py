@@ -71,6 +71,16 @@ def holdout(dataset: Dataset, fraction: float, seed: int) -> tuple[Indices, Indi
     return np.setdiff1d(everything, held_out), held_out
 
 
+def spread(rows: Indices, most: int) -> Indices:
+    """Returns at most so many of the rows, evenly spread over them, since neighbours in a data set are often alike.
+
+    Example:
+        >>> spread(np.arange(100, 201), 3).tolist(), spread(np.arange(2), 3).tolist()
+        ([100, 150, 200], [0, 1])
+    """
+    return rows[np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(np.int64)]
+
+
 def require_trainable(dataset: Dataset) -> None:
     """Checks that there are enough examples to learn from.
 

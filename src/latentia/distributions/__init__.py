@@ -4,6 +4,7 @@ from latentia.distributions.base import (
     LIKELIHOODS,
     POSTERIORS,
     PRIORS,
+    Encode,
     LazyLikelihood,
     LazyPosterior,
     LazyPrior,
@@ -18,9 +19,11 @@ from latentia.distributions.frames import (
 )
 from latentia.distributions.likelihood import Bernoulli, DiscretisedGaussian, Gaussian
 from latentia.distributions.logistic_mixture import DiscretisedLogisticMixture
+from latentia.distributions.mixture import NormalMixture
 from latentia.distributions.posterior import DiagonalGaussian
 from latentia.distributions.prior import MixtureOfGaussians, StandardNormal
 from latentia.distributions.spectral import ItakuraSaito
+from latentia.distributions.vamp import VampPrior
 
 __all__ = [
     "FRAME_PRIORS",
@@ -31,6 +34,7 @@ __all__ = [
     "DiagonalGaussian",
     "DiscretisedGaussian",
     "DiscretisedLogisticMixture",
+    "Encode",
     "Expectation",
     "FlowPrior",
     "Gaussian",
@@ -41,6 +45,8 @@ __all__ = [
     "LazyPosterior",
     "LazyPrior",
     "MixtureOfGaussians",
+    "NormalMixture",
     "RecurrentFramePrior",
     "StandardNormal",
+    "VampPrior",
 ]

@@ -7,6 +7,7 @@ The idea is zuko's (https://github.com/probabilists/zuko).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from latentia.core import Likelihood
 from latentia.registry import Registry
 
 Shape = tuple[int, ...]
+Encode = Callable[[Tensor], Distribution]  # examples (N, *example_shape) to q(z|x), batch shape (N,)
 
 
 class LazyPosterior(nn.Module, ABC):
@@ -48,6 +50,23 @@ class LazyPrior(nn.Module, ABC):
     @abstractmethod
     def forward(self) -> Distribution:
         """Returns p(z), of event shape (latent_dim,)."""
+
+    def given(self, encode: Encode) -> Distribution:
+        """Returns p(z) within a model.
+
+        The model hands over what encodes at each call, so that a prior that is made of posteriors keeps no encoder of
+        its own, and that of a copied model is made of the copy's posteriors. To others it makes no difference.
+
+        Args:
+            encode: examples to the model's posteriors.
+        """
+        return self()
+
+    def start_at(self, examples: Tensor) -> None:
+        """Looks at some examples (N, *example_shape) before the training; to most priors they make no difference."""
+
+    def start_near(self, latents: Tensor) -> None:
+        """Starts close to the distribution of latents (N, latent_dim) before a fit to them, where a prior can."""
 
 
 class LazyLikelihood(nn.Module, ABC):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import cast
+import math
+from typing import Any, cast
 
 import torch
 import zuko
-from torch import nn
+from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from latentia.distributions.base import PRIORS, LazyPrior
@@ -14,6 +15,8 @@ from latentia.errors import OptionError
 
 MOST_WEIGHTS = 2**28
 FIRST_STEP = 0.01
+LOG_SCALE_BOUND = -math.log(1e-3)  # of zuko's affine transformations
+LEAST_SCALE = 2e-3
 
 
 @PRIORS.register("flow")
@@ -55,6 +58,12 @@ class FlowPrior(LazyPrior):
             self.flow = zuko.flows.MAF(latent_dim, transforms=transforms, hidden_features=(width, width))
         _start_near_identity(self.flow)
 
+    @torch.no_grad()
+    def start_near(self, latents: Tensor) -> None:
+        """Makes the transformation next to the latents standardise them."""
+        scale = latents.std(0).clamp_min(LEAST_SCALE)
+        _set_affine(next(iter(cast(Any, self.flow.transform).transforms)), -latents.mean(0) / scale, -scale.log())
+
     def forward(self) -> Distribution:
         return self.flow()
 
@@ -67,3 +76,13 @@ def _start_near_identity(flow: nn.Module) -> None:
             last = cast(nn.Linear, network[-1])
             last.weight.mul_(FIRST_STEP)
             last.bias.zero_()
+
+
+def _set_affine(transform: Any, shift: Tensor, log_scale: Tensor) -> None:
+    """Sets what an affine transformation does where its network, if it has one, says nothing."""
+    bent = log_scale / (1 - (log_scale / LOG_SCALE_BOUND).abs())  # zuko bends it back, towards the bound
+    if isinstance(transform, zuko.flows.MaskedAutoregressiveTransform):
+        cast(nn.Linear, transform.hyper[-1]).bias.copy_(torch.stack([shift, bent], 1).flatten())
+    else:  # of a single latent, which has no network
+        for own, value in zip(transform.phi, (shift, bent), strict=True):
+            own.copy_(value)

@@ -46,6 +46,8 @@ class DiagonalGaussian(LazyPosterior):
         self.head.bias[self.latent_dim :] = scale.log()
 
     def forward(self, features: Tensor) -> Distribution:
-        mean, raw = self.head(features).float().chunk(2, dim=-1)
+        head = self.head(features)
+        # At least single precision: under an autocast the head's is half, and a scale needs more.
+        mean, raw = head.to(torch.promote_types(head.dtype, torch.float32)).chunk(2, dim=-1)
         log_scale = LOG_SCALE_BOUND * torch.tanh(raw / LOG_SCALE_BOUND)
         return diagonal_normal(mean, log_scale.exp())

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Categorical, Distribution, MixtureSameFamily
+from torch.distributions import Distribution
 
 from latentia.distributions.base import PRIORS, LazyPrior, diagonal_normal
+from latentia.distributions.mixture import NormalMixture
+
+LEAST_SCALE = 1e-6
 
 
 @PRIORS.register("standard-normal")
@@ -58,7 +61,13 @@ class MixtureOfGaussians(LazyPrior):
         self.mean = nn.Parameter(torch.randn(components, latent_dim) * 0.7)
         self.log_scale = nn.Parameter(torch.full((components, latent_dim), -0.35))
 
+    @torch.no_grad()
+    def start_near(self, latents: Tensor) -> None:
+        """Puts components at random ones of the latents, as wide as a kernel estimate (Scott, 1992) would have them."""
+        self.logits.zero_()
+        self.mean.copy_(latents[torch.randint(len(latents), (self.components,))])
+        width = self.components ** (-1 / (self.latent_dim + 4))
+        self.log_scale.copy_((width * latents.std(0)).clamp_min(LEAST_SCALE).log().expand_as(self.mean))
+
     def forward(self) -> Distribution:
-        weights = Categorical(logits=self.logits, validate_args=False)
-        parts = diagonal_normal(self.mean, self.log_scale.exp())
-        return MixtureSameFamily(weights, parts, validate_args=False)
+        return NormalMixture(self.logits, self.mean, self.log_scale.exp())

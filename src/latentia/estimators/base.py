@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted  # pyright: ignore[reportUnknownVariableType]
 
-from latentia.data import Source
+from latentia.config import merge_settings
+from latentia.data import Dataset, Source
 from latentia.errors import OptionError
 from latentia.estimators.parts import ROLES, Parts
 from latentia.evaluation import model_card
@@ -107,6 +108,45 @@ class BaseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         estimator._keep(trained, tuple(history), Parts())
         return estimator
 
+    def fit_prior(self, X: Any, prior: Any = None, *, settings: dict[str, Any] | None = None) -> Self:  # noqa: N803
+        """Fits a new prior to what the trained model says of its data, so that samples look more like them.
+
+        Encoder and decoder stay as they are. The parameters of the estimator stay too, so that `fit` trains as before.
+
+        Args:
+            X: the data that it was trained on, as `fit` takes them.
+            prior: a name, `{"name": ..., setting: ...}`, or an object; None means a normalising flow.
+            settings: the rest, for example `{"prior_stage": {"steps": 500}}`.
+
+        Returns:
+            Itself.
+
+        Raises:
+            NotFittedError: the estimator is not fitted.
+            OptionError: an unknown prior or setting, or one that has nothing to fit.
+
+        Example:
+            >>> from latentia import VAE
+            >>> x = np.random.default_rng(0).normal(size=(60, 4))
+            >>> vae = VAE(latent_dim=2, epochs=1).fit(x)
+            >>> vae.fit_prior(x, "mixture", settings={"prior_stage": {"steps": 5}}).trained_.config.model.prior.name
+            'mixture'
+        """
+        check_is_fitted(self)
+        from latentia.training.second_stage import fit_second_stage, second_stage_config
+
+        trained, parts = self.trained_, Parts.read({"prior": prior})
+        seed = {} if self.random_state is None else {"prior_stage": {"seed": seed_of(self.random_state)}}
+        config = second_stage_config(
+            trained.config, merge_settings(merge_settings(parts.settings, seed), settings or {})
+        )
+        parts.require_fit(trained.model, config.model.latent_dim, trained.preprocessing.event_shape)
+        result = fit_second_stage(trained, self._dataset(X), config, parts=parts.objects)
+        others = {role: part for role, part in self._parts.objects.items() if role != "prior"}
+        # Without the path, since what stands there is about the model as it was.
+        self._keep(replace(result.trained, path=None), self.history_, Parts(objects={**others, **parts.objects}))
+        return self
+
     def save_pretrained(self, folder: str | Path) -> Path:
         """Writes the model and a model card into a run folder, from which `latentia.load` reads it.
 
@@ -142,6 +182,10 @@ class BaseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
             y: ignored.
         """
         return float(np.mean(self.score_samples(X)))
+
+    @abstractmethod
+    def _dataset(self, X: Any) -> Dataset:  # noqa: N803
+        """Brings data into the model's form."""
 
     @abstractmethod
     def score_samples(self, X: Any) -> Floats:  # noqa: N803

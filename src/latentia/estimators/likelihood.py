@@ -34,13 +34,14 @@ def log_likelihood(model: LatentModel, batch: Batch, n_samples: int = IMPORTANCE
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(n_samples, 1, mean.shape[-1], generator=generator, dtype=torch.float64).to(mean)
     piece = max(1, DECODED_AT_ONCE // n_samples)
+    prior = model.code_prior()
     parts: list[Tensor] = []
     for start in range(0, len(batch), piece):
         rows = slice(start, start + piece)
         # A normal proposal with the posterior's moments: it is the posterior where that is normal, and valid anyway.
         proposal = diagonal_normal(mean[rows], scale[rows])
         z = mean[rows] + scale[rows] * noise
-        group = LatentGroup(name="z", posterior=proposal, prior=model.prior(), sample=z)
+        group = LatentGroup(name="z", posterior=proposal, prior=prior, sample=z)
         observed = None if batch.observed is None else batch.observed[rows]
         weights = log_weights(Inference((group,), model.decode(Latents(z))), Batch(batch.x[rows], observed))
         parts.append(weights.double().logsumexp(0) - math.log(n_samples))

@@ -22,7 +22,7 @@ ROLES: dict[str, Registry[Any]] = {
     "objective": OBJECTIVES,
 }
 # What the model knows about a part, and so is no setting of it.
-SIZES = frozenset({"event_shape", "latent_dim", "out_shape", "features", "channels"})
+SIZES = frozenset({"event_shape", "example_shape", "latent_dim", "out_shape", "features", "channels"})
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Parts:
         """Reads parts by role; None stands for the preset's own.
 
         Example:
-            >>> Parts.read({"prior": "mixture", "objective": OBJECTIVES.build("iwae", {})}).settings
-            {'model': {'prior': 'mixture'}, 'objective': {'name': 'iwae', 'n_samples': 5, 'warmup_steps': 0}}
+            >>> Parts.read({"prior": "mixture", "likelihood": LIKELIHOODS.build("gaussian", {})}).settings
+            {'model': {'prior': 'mixture', 'likelihood': {'name': 'gaussian', 'scale': 'shared', 'initial_scale': 0.5}}}
         """
         parts = cls()
         for role, part in given.items():
@@ -73,6 +73,7 @@ class Parts:
             OptionError: a part was made for another size.
         """
         sizes = {"latent_dim": latent_dim, "event_shape": event_shape}
+        sizes["example_shape"] = model.example_shape(event_shape)
         sizes["out_shape"] = model.likelihood.parameter_shape(event_shape)
         for role, part in self.objects.items():
             for name, wanted in sizes.items():

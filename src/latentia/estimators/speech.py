@@ -162,7 +162,7 @@ class SpeechVAE(BaseVAE):
         for rows in row_batches(len(dataset), size=SCORED_AT_ONCE):
             batch = prepare(dataset.batch(rows), self._form)
             with torch.inference_mode(), seeded(0, Stream.IMPORTANCE, int(rows[0])):
-                nats += cast(list[float], log_likelihood(self.trained_, batch, IMPORTANCE_SAMPLES).tolist())
+                nats += cast(list[float], log_likelihood(self.trained_.model, batch, IMPORTANCE_SAMPLES).tolist())
         files = groupby(range(len(dataset)), key=dataset.name)
         return np.array([sum(nats[row] for row in rows) for _, rows in files])
 

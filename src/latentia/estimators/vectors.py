@@ -18,7 +18,7 @@ from sklearn.utils.validation import (
 from torch import Tensor
 
 from latentia.core import Batch, Latents
-from latentia.data import ARRAYS, Arrays, ArraySource, VectorPreprocessing
+from latentia.data import ARRAYS, Arrays, ArraySource, Dataset, VectorPreprocessing
 from latentia.errors import OptionError
 from latentia.estimators.base import BaseVAE, Floats, History, seed_of
 from latentia.estimators.likelihood import log_likelihood
@@ -104,6 +104,11 @@ class VAE(BaseVAE):
     @property
     def _preprocessing(self) -> VectorPreprocessing:
         return cast(VectorPreprocessing, self.trained_.preprocessing)
+
+    def _dataset(self, X: Any) -> Dataset:  # noqa: N803
+        check_is_fitted(self)
+        x = cast(Vectors, validate_data(self, X, dtype=np.float64, reset=False))
+        return Dataset(self._preprocessing.apply(x))
 
     def _standardised(self, X: Any) -> Tensor:  # noqa: N803
         check_is_fitted(self)

@@ -34,6 +34,13 @@ def model_card(trained: TrainedModel, metrics: Metrics | None = None) -> str:
     parts = ", ".join(f"{role} `{_plain(part.name)}`" for role, part in named.items())
     heads = ", ".join(_plain(head) for head in trained.label_names)
     labels = f" The data have labels ({heads}); the model was not trained on them." if trained.label_names else ""
+    staged = trained.config.first_stage is not trained.config
+    fitted = (
+        f" The prior was fitted in a second stage: encoder and decoder had been trained with the prior "
+        f"`{_plain(trained.config.first_stage.model.prior.name)}`."
+        if staged
+        else ""
+    )
     return f"""{_front_matter(trained)}
 # {_plain(trained.name)}
 
@@ -57,7 +64,7 @@ or `latentia generate path/to/this/folder -n 16 -o samples`.
 
 ## The model
 
-{model.latent_dim} latents; {parts}. All settings are in `config.json`, all weights in `model.safetensors`.
+{model.latent_dim} latents; {parts}.{fitted} All settings are in `config.json`, all weights in `model.safetensors`.
 Nothing is executed when they are read.
 
 ## Figures

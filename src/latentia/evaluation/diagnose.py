@@ -210,7 +210,7 @@ def prior_gap(trained: TrainedModel, encoding: Encoding) -> float:
     correlations, but not finer shapes. What finite samples add on average is taken off.
     """
     with torch.inference_mode(), seeded(0, Stream.GENERATE):
-        draws = trained.model.prior().sample((PRIOR_DRAWS,)).double().cpu().numpy()
+        draws = trained.model.code_prior().sample((PRIOR_DRAWS,)).double().cpu().numpy()
     dim = draws.shape[1]
     mean, covariance = aggregate_moments(encoding.mean, encoding.std)
     prior_mean, prior_covariance = aggregate_moments(draws, np.zeros_like(draws))
@@ -223,14 +223,14 @@ def find_prior_gap(gap: float, metrics: Metrics, config: Config) -> Finding | No
     if gap <= 1.0 + 0.1 * max(0.0, metrics.rate_nats):
         return None
     standard = config.model.prior.name == "standard-normal"
-    better = "take a learned prior (model.prior=mixture)" if standard else "give the prior more freedom (model.prior)"
+    better = "a learned prior (model.prior=flow)" if standard else "a prior of more freedom (model.prior)"
     weight = ", or raise objective.beta a little" if config.objective.name == "elbo" else ""
     return Finding(
         "warning",
         "The prior is far from the data's latents",
         f"The latents of data (the aggregate posterior) differ from the prior by {gap:.1f} nats in location, spread "
         "and correlation, so that generated samples look worse than reconstructions.",
-        f"Train longer, or {better}{weight}.",
+        f"Fit a prior to the finished model: latentia train DATA -o RUN --stage prior. Or train with {better}{weight}.",
     )
 
 

@@ -15,6 +15,7 @@ from latentia.core import Batch
 from latentia.data import Dataset, Indices, prepare
 from latentia.errors import DataError, OptionError
 from latentia.metrics import active_units
+from latentia.models import LatentModel
 from latentia.noise import Stream
 from latentia.objectives import Elbo, log_weights
 from latentia.runs import TrainedModel
@@ -23,7 +24,8 @@ from latentia.tasks.walk import row_batches, seeded
 # Fixed, so that every model and every seed is measured on the same binarised pictures.
 BINARISATION_SEED = 0
 BATCH = 128
-DECODED_AT_ONCE = 1024
+DECODED_AT_ONCE = 1024  # examples
+NUMBERS_AT_ONCE = 2**23
 _PER_SECOND = ("elbo_nats", "distortion_nats", "rate_nats")
 
 
@@ -119,7 +121,7 @@ def evaluate(
         frames += 0 if batch.lengths is None else int(batch.lengths.sum())
         if is_samples is not None:
             with seeded(seed, Stream.IMPORTANCE, step):
-                sums[2] -= log_likelihood(trained, batch, is_samples).double().sum().item()
+                sums[2] -= log_likelihood(trained.model, batch, is_samples).double().sum().item()
     # A density of standardised vectors is that of the original ones times the volume of the scaling.
     form = trained.preprocessing
     volume = form.log_volume
@@ -138,15 +140,22 @@ def evaluate(
     )
 
 
-def log_likelihood(trained: TrainedModel, batch: Batch, n_samples: int) -> Tensor:
+def log_likelihood(model: LatentModel, batch: Batch, n_samples: int) -> Tensor:
     """Estimates log p(x) by importance sampling with torch's current noise, nats, shape (N,).
 
-    The samples are taken in pieces and added up as they come, so that memory does not grow with their number.
+    The samples are taken in pieces and added up as they come, so that memory grows neither with their number nor with
+    the size of an example.
+
+    Args:
+        model: in evaluation mode.
+        batch: prepared examples.
+        n_samples: draws for each example.
     """
-    piece = max(1, DECODED_AT_ONCE // max(1, len(batch)))
+    at_once = min(DECODED_AT_ONCE, NUMBERS_AT_ONCE // max(1, batch.x[0].numel()))
+    piece = max(1, at_once // len(batch))
     total = torch.full((len(batch),), -math.inf, dtype=torch.float64, device=batch.x.device)
     for start in range(0, n_samples, piece):
-        weights = log_weights(trained.model.infer(batch, min(piece, n_samples - start)), batch).double()
+        weights = log_weights(model.infer(batch, min(piece, n_samples - start)), batch).double()
         total = torch.logaddexp(total, weights.logsumexp(0))
     return total - math.log(n_samples)
 

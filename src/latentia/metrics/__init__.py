@@ -7,6 +7,7 @@ from latentia.metrics.latents import (
     gaussian_kl,
     information_per_latent,
 )
+from latentia.metrics.samples import Overlap, frechet_distance, precision_recall
 from latentia.metrics.speech import (
     active_level,
     log_spectral_distance,
@@ -18,14 +19,17 @@ from latentia.metrics.speech import (
 
 __all__ = [
     "ACTIVE_VARIANCE",
+    "Overlap",
     "active_level",
     "active_units",
     "aggregate_moments",
+    "frechet_distance",
     "gaussian_kl",
     "information_per_latent",
     "log_spectral_distance",
     "mel_cepstral_distortion",
     "pitch",
+    "precision_recall",
     "si_sdr",
     "spectral_centroid",
 ]

@@ -1,13 +1,21 @@
 """Models: networks and distributions, composed; one file a family."""
 
 from latentia.models.base import MODELS, LatentModel
-from latentia.models.build import build_likelihood, build_model, build_objective, build_vocoder
+from latentia.models.build import (
+    PRIOR_ROLES,
+    build_likelihood,
+    build_model,
+    build_objective,
+    build_vocoder,
+    with_new_priors,
+)
 from latentia.models.sequence import SequenceVAE
 from latentia.models.single import SingleLatentVAE
 from latentia.models.vocoder import VOCODERS, GriffinLim, PhaseGradient, Vocoder
 
 __all__ = [
     "MODELS",
+    "PRIOR_ROLES",
     "VOCODERS",
     "GriffinLim",
     "LatentModel",
@@ -19,4 +27,5 @@ __all__ = [
     "build_model",
     "build_objective",
     "build_vocoder",
+    "with_new_priors",
 ]

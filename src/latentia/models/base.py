@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
@@ -12,6 +13,8 @@ from latentia.core import Batch, Inference, Latents, Likelihood
 from latentia.distributions import LazyLikelihood, LazyPrior
 from latentia.nets import DECODERS, ENCODERS
 from latentia.registry import Registry
+
+Shape = tuple[int, ...]
 
 
 class LatentModel(nn.Module, ABC):
@@ -31,9 +34,22 @@ class LatentModel(nn.Module, ABC):
     encoders: ClassVar[Registry[Any]] = ENCODERS
     decoders: ClassVar[Registry[Any]] = DECODERS
 
+    @staticmethod
+    def example_shape(event_shape: Shape) -> Shape:
+        """Returns the shape of the examples that a prior may make up, for data of a shape."""
+        return event_shape
+
+    def examples(self, batch: Batch) -> Tensor:
+        """Returns data as a prior may make them up, shape (N, *example_shape); what was not seen is the mean."""
+        return batch.x if batch.observed is None else torch.where(batch.observed, batch.x, mean_example(batch))
+
     @abstractmethod
     def posterior_of(self, batch: Batch) -> Distribution:
         """Returns q(code|x), batch shape (N,), event shape (latent_dim,)."""
+
+    def code_prior(self) -> Distribution:
+        """Returns p(code), event shape (latent_dim,)."""
+        return self.prior.given(lambda examples: self.posterior_of(Batch(examples)))
 
     @abstractmethod
     def infer(self, batch: Batch, n_samples: int = 1) -> Inference:
@@ -55,7 +71,7 @@ class LatentModel(nn.Module, ABC):
             n: how many.
             code: latents of the examples as a whole, shape (n, latent_dim); drawn too if None.
         """
-        return Latents(self.prior().sample((1, n)) if code is None else code[None])
+        return Latents(self.code_prior().sample((1, n)) if code is None else code[None])
 
     @abstractmethod
     def decode(self, latents: Latents) -> Likelihood:
@@ -63,3 +79,12 @@ class LatentModel(nn.Module, ABC):
 
 
 MODELS: Registry[LatentModel] = Registry("model")
+
+
+def mean_example(batch: Batch) -> Tensor:
+    """Returns the mean of examples, shape (*event_shape), of what was observed of them; 1/2 where nothing was."""
+    if batch.observed is None:
+        return batch.x.mean(0)
+    seen = batch.observed.expand_as(batch.x)
+    total = batch.x.where(seen, batch.x.new_zeros(())).sum(0)
+    return torch.where(seen.any(0), total / seen.sum(0).clamp_min(1), batch.x.new_tensor(0.5))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from latentia.config import ModelConfig, Part
 from latentia.data import FrontEnd
@@ -16,6 +17,8 @@ from latentia.objectives import OBJECTIVES, Objective
 from latentia.registry import Registry
 
 Shape = tuple[int, ...]
+PriorRole = Literal["prior", "frame_prior"]
+PRIOR_ROLES: dict[PriorRole, Registry[Any]] = {"prior": PRIORS, "frame_prior": FRAME_PRIORS}
 
 
 def build_model(config: ModelConfig, event_shape: Shape, parts: Mapping[str, Any] | None = None) -> LatentModel:
@@ -52,14 +55,53 @@ def build_model(config: ModelConfig, event_shape: Shape, parts: Mapping[str, Any
     posterior = partial(build, POSTERIORS, "posterior", features=encoder.features)
     possible: dict[str, Callable[[], Any]] = {
         "posterior": posterior,
-        "prior": partial(build, PRIORS, "prior"),
+        "prior": lambda: own.get("prior") or build_prior(config, event_shape),
         "frame_posterior": partial(posterior, latent_dim=config.frame_dim),
-        "frame_prior": partial(build, FRAME_PRIORS, "frame_prior"),
+        "frame_prior": lambda: own.get("frame_prior") or build_prior(config, event_shape, "frame_prior"),
         "decoder": partial(build, kind.decoders, "decoder"),
     }
     wanted = MODELS.arguments(config.kind)
     made = {role: make() for role, make in possible.items() if role in wanted}
     return MODELS.build(config.kind, {}, encoder=encoder, likelihood=likelihood, latent_dim=config.latent_dim, **made)
+
+
+def build_prior(config: ModelConfig, event_shape: Shape, role: PriorRole = "prior") -> Any:
+    """Builds a prior alone.
+
+    Args:
+        config: names it, and says the sizes of the latents.
+        event_shape: shape of one example; of one position of a sequence.
+        role: of the code, or of groups of frames.
+
+    Raises:
+        OptionError: an unknown prior or setting.
+    """
+    part: Part = getattr(config, role)
+    shape = MODELS.get(config.kind).example_shape(event_shape)
+    sizes = {"latent_dim": config.latent_dim, "frame_dim": config.frame_dim, "example_shape": shape}
+    return PRIOR_ROLES[role].build(part.name, part.arguments, **sizes)
+
+
+def with_new_priors(
+    model: LatentModel, config: ModelConfig, event_shape: Shape, parts: Mapping[str, Any] | None = None
+) -> LatentModel:
+    """Returns a copy of a model with new priors; the rest of it is the same.
+
+    Args:
+        model: stays as it is.
+        config: of the new priors.
+        event_shape: shape of one example; of one position of a sequence.
+        parts: objects that take the place of parts of the configuration, by their role.
+
+    Raises:
+        OptionError: an unknown prior or setting.
+    """
+    device = next(model.parameters()).device
+    copied = copy.deepcopy(model)
+    for role in PRIOR_ROLES:
+        if role in MODELS.arguments(config.kind):
+            setattr(copied, role, ((parts or {}).get(role) or build_prior(config, event_shape, role)).to(device))
+    return copied
 
 
 def build_likelihood(config: ModelConfig, event_shape: Shape) -> LazyLikelihood:

@@ -19,6 +19,7 @@ from latentia.nets.base import zero_initialise
 from latentia.nets.dense import ResidualDense
 from latentia.nets.recurrent import group_count, position_mask
 
+EXCERPT = 64  # positions of an example that a prior makes up
 LONGEST_DRAWN = 1.25  # times the longest example that the model was started at
 
 
@@ -136,6 +137,15 @@ class SequenceVAE(LatentModel):
         self.likelihood = likelihood
         self.register_buffer("longest", torch.tensor(100))
 
+    @staticmethod
+    def example_shape(event_shape: tuple[int, ...]) -> tuple[int, ...]:
+        return (EXCERPT, *event_shape)
+
+    def examples(self, batch: Batch) -> Tensor:
+        """Returns the beginnings of sequences, the shorter ones repeated."""
+        positions = torch.arange(EXCERPT, device=batch.x.device) % _lengths(batch)[:, None]
+        return batch.x.gather(1, positions[..., None].expand(-1, -1, batch.x.shape[-1]))
+
     def posterior_of(self, batch: Batch) -> Distribution:
         return self.posterior(self._encode(batch)[1])
 
@@ -148,7 +158,7 @@ class SequenceVAE(LatentModel):
         frames = frame_posterior.rsample()
         expected = self.frame_prior(code, frames)
         latents = (
-            LatentGroup("utterance", posterior, self.prior(), code),
+            LatentGroup("utterance", posterior, self.code_prior(), code),
             LatentGroup("frames", frame_posterior, expected.latents, frames, self._groups(lengths, frames)),
         )
         return Inference(latents, self._likelihood(code, frames, lengths, expected.end))
@@ -164,7 +174,7 @@ class SequenceVAE(LatentModel):
         return posterior, self._frame_posterior(groups, posterior.mean[None])
 
     def draw(self, n: int, code: Tensor | None = None) -> Latents:
-        whole: Tensor = self.prior().sample((n,)) if code is None else code
+        whole: Tensor = self.code_prior().sample((n,)) if code is None else code
         frames, count = self.frame_prior.draw(whole, max(1, round(LONGEST_DRAWN * int(self.longest))))
         return Latents(whole[None], frames[None], count * self.stride)
 
@@ -182,6 +192,7 @@ class SequenceVAE(LatentModel):
         self.decoder.start_at(self.likelihood.centre(batch.x[exists].mean(0)))
         if axes is not None:
             self._start_linear(batch, lengths, axes)
+        self.prior.start_at(self.examples(batch))
         # The latents' own noise is part of the error.
         made = self.infer(batch).likelihood.mean[0]
         error = made - batch.x[:, : made.shape[1]]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
 from torch.distributions import Distribution
 
 from latentia.core import Batch, Inference, LatentGroup, Latents, Likelihood
 from latentia.distributions import LazyLikelihood, LazyPosterior, LazyPrior
-from latentia.models.base import MODELS, LatentModel
+from latentia.models.base import MODELS, LatentModel, mean_example
 from latentia.nets import Decoder, Encoder
 
 
@@ -59,21 +57,13 @@ class SingleLatentVAE(LatentModel):
     def infer(self, batch: Batch, n_samples: int = 1) -> Inference:
         posterior = self.posterior_of(batch)
         z = posterior.rsample((n_samples,))
-        group = LatentGroup(name="z", posterior=posterior, prior=self.prior(), sample=z)
+        group = LatentGroup(name="z", posterior=posterior, prior=self.code_prior(), sample=z)
         return Inference(latents=(group,), likelihood=self.decode(Latents(z)))
 
     def start_at(self, batch: Batch) -> None:
-        self.decoder.start_at(self.likelihood.centre(_mean(batch)))
+        self.decoder.start_at(self.likelihood.centre(mean_example(batch)))
+        self.prior.start_at(self.examples(batch))
 
     def decode(self, latents: Latents) -> Likelihood:
         z = latents.code
         return self.likelihood(self.decoder(z.flatten(0, 1)).unflatten(0, z.shape[:2]))
-
-
-def _mean(batch: Batch) -> Tensor:
-    """Returns the mean of examples, shape (*event_shape), of what was observed of them."""
-    if batch.observed is None:
-        return batch.x.mean(0)
-    seen = batch.observed.expand_as(batch.x)
-    total = batch.x.where(seen, batch.x.new_zeros(())).sum(0)
-    return torch.where(seen.any(0), total / seen.sum(0).clamp_min(1), batch.x.new_tensor(0.5))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
-from latentia.core import Batch, Inference, Terms
-from latentia.errors import OptionError
+from latentia.core import Batch, Inference, LatentGroup, Terms
+from latentia.errors import OptionError, nearest
 from latentia.objectives.base import OBJECTIVES, Objective, distortion, group_rate, sampled_rate, total
+
+Gradient = Literal["doubly-reparameterised", "plain"]
 
 
 @OBJECTIVES.register("elbo")
@@ -59,30 +62,74 @@ class Iwae(Objective):
 
     Tighter than the ELBO; a model trained with it is judged by it, not by the ELBO of its single terms.
 
+    Its plain gradient tells the encoder less and less the more samples there are. The doubly reparameterised one
+    (Tucker et al., 2019, arXiv:1810.04152) has the same expectation without that; the bound itself, and the gradient of
+    the decoder, are the same. It rescales the gradient of the samples of the inference that it was made of, so
+    evaluate an inference that will be differentiated only once.
+
     Args:
         n_samples: importance samples for each example.
         warmup_steps: steps over which the weight of log p(z) - log q(z|x) rises linearly from 0 to 1.
+        gradient: how the encoder's gradient is estimated.
 
     Raises:
-        OptionError: no draws, or a negative number of steps.
+        OptionError: no draws, a negative number of steps, or an unknown gradient.
 
     Example:
         >>> Iwae(n_samples=5).n_samples
         5
     """
 
-    def __init__(self, n_samples: int = 5, warmup_steps: int = 0) -> None:
+    def __init__(
+        self, n_samples: int = 5, warmup_steps: int = 0, gradient: Gradient = "doubly-reparameterised"
+    ) -> None:
         if warmup_steps < 0:
             raise OptionError(f"objective.warmup_steps must be at least 0, not {warmup_steps}.")
+        if gradient not in get_args(Gradient):
+            raise OptionError(f"objective.gradient cannot be '{gradient}': {nearest(gradient, get_args(Gradient))}")
         self.n_samples = _checked_samples(n_samples)
         self.warmup_steps = warmup_steps
+        self.gradient: Gradient = gradient
 
     def __call__(self, inference: Inference, batch: Batch, step: int | None = None) -> Terms:
         distorted = distortion(inference, batch)
         rate = total([sampled_rate(group) for group in inference.latents])
         weight = 1.0 if step is None or step >= self.warmup_steps else step / self.warmup_steps
-        bound = torch.logsumexp(-(distorted + weight * rate), dim=0) - math.log(distorted.shape[0])
+        weighted = -(distorted + weight * rate)
+        bound = torch.logsumexp(weighted, dim=0) - math.log(distorted.shape[0])
+        if self.gradient == "doubly-reparameterised":
+            shares = weighted.detach().softmax(0)
+            bound = bound + total([_reparameterise_again(group, shares, weight) for group in inference.latents])
         return Terms(distortion=distorted.mean(0), rate=rate.mean(0), loss=-bound)
+
+
+def _reparameterise_again(group: LatentGroup, shares: Tensor, weight: float) -> Tensor:
+    """Replaces the score of a group in the gradient of the bound, where the group's posterior is independent of draws.
+
+    With the normalised weights s of the samples, and the path p by which a sample moves its log weight, the bound has
+    the gradient s (p - score), and E[s score] = E[s (1 - s) p]. So s^2 p is left: the score goes, and what reaches a
+    sample is scaled by s. With a weight of the rate below 1 the score counts by so much less.
+
+    Where a posterior depends on the draws of other groups, its own score cannot be told from what these draws do to it;
+    it keeps the plain gradient. That of the other groups stays right, since the path of a sample leads through all that
+    follows from it.
+
+    Args:
+        group: its sample is changed: gradients that reach it are scaled.
+        shares: normalised importance weights, shape (K, N), without gradient.
+        weight: of the rate.
+
+    Returns:
+        Zero, whose gradient takes the score back, shape (N,).
+    """
+    sample = group.sample
+    depends_on_draws = len(group.posterior.batch_shape) == sample.dim() - 1
+    if depends_on_draws or not sample.requires_grad:
+        return shares.new_zeros(shares.shape[1])
+    scale = (1 - weight * (1 - shares)).reshape(*shares.shape, *(1 for _ in sample.shape[2:]))
+    sample.register_hook(scale.mul)
+    score = group.sum_positions(group.posterior.log_prob(sample.detach()))
+    return (weight * shares * (score - score.detach())).sum(0)
 
 
 def log_weights(inference: Inference, batch: Batch) -> Tensor:

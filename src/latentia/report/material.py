@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from latentia.data import Dataset, Indices
+from latentia.data import Dataset, Indices, spread
 from latentia.evaluation import Finding, Metrics
 from latentia.report.blocks import TILE
 from latentia.runs import TrainedModel
@@ -58,5 +56,4 @@ class Material:
 
     def spread(self, count: int) -> Indices:
         """Returns rows evenly spread over the data, since neighbours in a folder are often alike."""
-        count = min(count, len(self.rows))
-        return self.rows[np.linspace(0, len(self.rows) - 1, count).round().astype(np.int64)]
+        return spread(self.rows, count)

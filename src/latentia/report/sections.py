@@ -19,6 +19,7 @@ from latentia.data import ARRAYS
 from latentia.evaluation import explained
 from latentia.files import synthetic_tag
 from latentia.metrics import active_units, information_per_latent
+from latentia.models import PRIOR_ROLES
 from latentia.report.blocks import Block, Chart, Charts, Folded, Notes, Picture, Prose, Section, Strips, Table, picture
 from latentia.report.charts import bars, curves, scatter
 from latentia.report.material import Material
@@ -201,24 +202,46 @@ def reproduction(material: Material) -> Section:
         ("Python", platform.python_version()),
         ("Fingerprint of the data", trained.data.fingerprint or "none"),
     )
-    command = _command(trained)
-    settings = yaml.safe_dump(trained.config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    configurations = [Folded("Configuration: config.yaml", _yaml(trained.config.first_stage.model_dump(mode="json")))]
+    if _staged(trained):
+        configurations.append(Folded("Configuration of the second stage: prior.yaml", _yaml(_second_stage(trained))))
     timed = trained.config.training.max_minutes is not None
     text = (
-        "Save the configuration below as config.yaml and run these lines. On the same machine, with the same versions "
+        "Save the configuration below under its name and run these lines. On the same machine, with the same versions "
         f"and data, weights are {'nearly the same, since the clock had a say' if timed else 'the same bit for bit'}."
     )
-    blocks = (Prose(text), Folded("Command", command), Folded("Configuration", settings), Table(("", ""), versions))
+    blocks = (Prose(text), Folded("Command", _command(trained)), *configurations, Table(("", ""), versions))
     return Section("reproduce", "How to get the same again", blocks)
+
+
+def _staged(trained: TrainedModel) -> bool:
+    """Tells whether the prior was fitted in a second stage."""
+    return trained.config.first_stage is not trained.config
+
+
+def _second_stage(trained: TrainedModel) -> dict[str, Any]:
+    """Returns the settings of the second stage."""
+    model = trained.config.model.model_dump(mode="json", include=set(PRIOR_ROLES))
+    return {"model": model, "prior_stage": trained.config.prior_stage.model_dump(mode="json", exclude={"first"})}
+
+
+def _yaml(settings: dict[str, Any]) -> str:
+    return yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
 
 
 def _command(trained: TrainedModel) -> str:
     """Returns what trains the same model: a command, or lines of Python where the data were arrays."""
     if trained.data.name != ARRAYS:
-        return f"latentia train {shlex.quote(trained.data.name)} -o RUN --config config.yaml"
+        train = f"latentia train {shlex.quote(trained.data.name)} -o RUN"
+        first = f"{train} --config config.yaml"
+        return f"{first}\n{train} --stage prior --config prior.yaml" if _staged(trained) else first
     estimator = "ImageVAE" if trained.preprocessing.kind == "image" else "VAE"
-    settings = 'yaml.safe_load(open("config.yaml"))'
-    return f"settings = {settings}\nlatentia.{estimator}(preset=settings.pop('preset'), settings=settings).fit(x)"
+    lines = (
+        'settings = yaml.safe_load(open("config.yaml"))',
+        f"vae = latentia.{estimator}(preset=settings.pop('preset'), settings=settings).fit(x)",
+        'vae.fit_prior(x, settings=yaml.safe_load(open("prior.yaml")))',
+    )
+    return "\n".join(lines if _staged(trained) else lines[:2])
 
 
 SectionMaker = Callable[[Material], Section | None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 import math
 import warnings
@@ -11,12 +12,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 import lightning.pytorch as pl
-import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
+from torch import nn
 
-from latentia.config import Config, TrainingConfig
-from latentia.data import ARRAYS, NOUNS, Dataset, Indices, Preprocessing, holdout, prepare, require_trainable
+from latentia.config import Config, PriorStageConfig, TrainingConfig
+from latentia.core import Batch
+from latentia.data import ARRAYS, NOUNS, Dataset, Indices, Preprocessing, holdout, prepare, require_trainable, spread
 from latentia.errors import OptionError
 from latentia.files import make_folder
 from latentia.hardware import choose_precision, detect, tuned_cpu
@@ -29,7 +31,7 @@ from latentia.training.checkpoint import load_checkpoint
 from latentia.training.estimate import Estimate, estimate
 from latentia.training.loader import TrainingLoader, ValidationLoader
 from latentia.training.module import VAEModule
-from latentia.training.prior import finish_prior, read_posteriors
+from latentia.training.prior import fit_prior, read_posteriors
 
 Ending = Literal["finished", "time", "early", "interrupted"]
 PRIOR_EXAMPLES = 4096
@@ -123,10 +125,9 @@ def prepare_training(
     _require_fit(model, preprocessing)
     if config.training.speed_perturbation and preprocessing.kind != "speech":
         raise OptionError(f"training.speed_perturbation is for recordings, not for {NOUNS[preprocessing.kind]}.")
-    if "decoder" not in (parts or {}):
-        with torch.random.fork_rng(devices=[]):
-            seed_noise(seed, Stream.INITIALISE, 1)
-            model.start_at(prepare(dataset.batch(train[: FIRST_LOOK[preprocessing.kind]]), preprocessing))
+    with torch.random.fork_rng(devices=[]):
+        seed_noise(seed, Stream.INITIALISE, 1)
+        _start(model, prepare(dataset.batch(spread(train, FIRST_LOOK[preprocessing.kind])), preprocessing), parts or {})
     problems: dict[str, int] = {}
     for problem in dataset.problems:
         problems[problem.kind] = problems.get(problem.kind, 0) + 1
@@ -235,10 +236,10 @@ def _result(training: Training, module: VAEModule, run: RunFolder | None, ending
     """Takes the weights that are kept: the best where they were tracked, else the averaged ones."""
     model = training.model.cpu()
     model.load_state_dict(module.best_weights or module.averaged.state_dict())
+    model.eval().requires_grad_(False)
     if isinstance(model, SequenceVAE) and ending != "interrupted":
         _finish(model, training)
-    model.requires_grad_(False)
-    return replace(training.trained, model=model.eval(), path=run.path if run else None)
+    return replace(training.trained, model=model, path=run.path if run else None)
 
 
 def _finish(model: SequenceVAE, training: Training) -> None:
@@ -246,12 +247,21 @@ def _finish(model: SequenceVAE, training: Training) -> None:
     config, form = training.config.training, training.trained.preprocessing
     if not config.prior_steps:
         return
-    rows = training.train[np.linspace(0, len(training.train) - 1, min(PRIOR_EXAMPLES, len(training.train))).astype(int)]
+    rows = spread(training.train, PRIOR_EXAMPLES)
     parts = (rows[start : start + config.batch_size] for start in range(0, len(rows), config.batch_size))
     with tuned_cpu(), torch.random.fork_rng(devices=[]):
-        model.eval()
         posteriors = read_posteriors(model, (prepare(training.dataset.batch(part), form) for part in parts))
-        finish_prior(model, posteriors, config.prior_steps, config.seed)
+        stage = PriorStageConfig(steps=config.prior_steps, batch_size=64, learning_rate=2e-3, seed=config.seed)
+        fit_prior(model, posteriors, stage)
+
+
+def _start(model: LatentModel, batch: Batch, given: Mapping[str, Any]) -> None:
+    """Lets a model look at the data; parts that a person made stay as they are."""
+    own = [part for part in given.values() if isinstance(part, nn.Module)]
+    before = [copy.deepcopy(part.state_dict()) for part in own]
+    model.start_at(batch)
+    for part, state in zip(own, before, strict=True):
+        part.load_state_dict(state)
 
 
 def _require_fit(model: LatentModel, preprocessing: Preprocessing) -> None:

@@ -20,6 +20,7 @@ from latentia.errors import RunError, TrainingError
 from latentia.models import LatentModel
 from latentia.noise import Stream, seed_noise
 from latentia.objectives import Objective
+from latentia.training.average import moving_average
 from latentia.training.optimizer import build_optimizer
 from latentia.training.schedule import learning_rate_factor, training_progress
 
@@ -57,21 +58,6 @@ class Means:
         loss, distortion = (total / self.count + self.volume for total in (self.loss, self.distortion))
         rate = self.rate / self.count
         return {"loss": loss, "distortion": distortion, "rate": rate, "elbo": -(distortion + rate)}
-
-
-def _moving_average(decay: float) -> Callable[[Any, Any, Any], None]:
-    """Returns the update of a moving average that follows faster at first, so that the start is forgotten."""
-
-    @torch.no_grad()
-    def update(averages: Any, currents: Any, count: Tensor | int) -> None:
-        n = int(count)
-        weight = 1.0 - min(decay, (1 + n) / (10 + n))
-        if next(iter(averages)).is_floating_point():  # they come grouped by type
-            torch._foreach_lerp_(list(averages), list(currents), weight)  # pyright: ignore[reportPrivateUsage]
-        else:  # masks and counts have no average
-            torch._foreach_copy_(list(averages), list(currents))  # pyright: ignore[reportPrivateUsage]
-
-    return update
 
 
 def _lay_out_as_weights(optimizer: torch.optim.Optimizer) -> None:
@@ -114,7 +100,7 @@ class VAEModule(pl.LightningModule):
         self.first_step = 0
         self.seconds_before = 0.0
         self._started = time.monotonic()
-        self.average = AveragedModel(model, multi_avg_fn=_moving_average(config.weight_average), use_buffers=True)
+        self.average = AveragedModel(model, multi_avg_fn=moving_average(config.weight_average), use_buffers=True)
         self.history: list[dict[str, float]] = []
         self.best_loss = math.inf
         self.best_weights: dict[str, Tensor] | None = None

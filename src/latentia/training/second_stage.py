@@ -1,0 +1,144 @@
+"""The second stage: a finished model keeps its encoder and decoder, and gets a prior that fits what they agreed on.
+
+Whatever prior a model was trained with, what its encoder says of data is distributed in another way, and samples from
+the prior land where the decoder has never been. A prior that is fitted afterwards mends that (Dai and Wipf, 2019,
+arXiv:1903.05789).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import torch
+
+from latentia.config import Config
+from latentia.core import Batch
+from latentia.data import Dataset, Indices, holdout, prepare, require_trainable, spread
+from latentia.errors import OptionError
+from latentia.hardware import tuned_cpu
+from latentia.models import PRIOR_ROLES, LatentModel, with_new_priors
+from latentia.noise import Stream, seed_noise
+from latentia.runs import TrainedModel
+from latentia.training.prior import Posteriors, Progress, fit_prior, mean_prior_nats, read_posteriors
+
+DEFAULT_PRIOR = "flow"
+MOST_EXAMPLES = {"image": 2**17, "vector": 2**17, "speech": 4096}
+EXAMPLES_SHOWN = 4096
+BATCH = 256
+VISITS = 3  # of pictures that are binarised anew at each
+
+
+@dataclass(frozen=True)
+class SecondStage:
+    """A fitted prior.
+
+    Attributes:
+        trained: the model with it.
+        costs: what the prior cost on held-out examples along the way, nats for each example.
+        before: what the prior that it replaced cost on the same examples; None where nothing was held out.
+        after: what the new one costs.
+    """
+
+    trained: TrainedModel
+    costs: tuple[float, ...]
+    before: float | None
+    after: float | None
+
+
+def second_stage_config(config: Config, settings: Mapping[str, Any]) -> Config:
+    """Returns the configuration of a model whose prior is to be fitted anew.
+
+    Args:
+        config: of the finished model.
+        settings: nested: of `model.prior` (a flow where it is not named), `model.frame_prior` and `prior_stage`.
+
+    Raises:
+        OptionError: settings of something that stays as it is, or wrong ones.
+
+    Example:
+        >>> second_stage_config(Config(), {}).model.prior.name
+        'flow'
+    """
+    parts: Any = settings.get("model", {})
+    names = list(cast(Mapping[str, Any], parts)) if isinstance(parts, Mapping) else []
+    fixed = [key for key in settings if key not in ("model", "prior_stage")]
+    fixed += [f"model.{key}" for key in names if key not in PRIOR_ROLES]
+    if fixed:
+        raise OptionError(
+            f"'{fixed[0]}' cannot be set in the second stage: encoder, decoder and all else stay as they were trained; "
+            "only model.prior, model.frame_prior (of recordings) and prior_stage can."
+        )
+    first = config.first_stage.model
+    chosen = config.with_settings({"model": {"prior": DEFAULT_PRIOR}}).with_settings(settings)
+    return chosen.with_settings({"prior_stage": {"first": first.model_dump(mode="json")}})
+
+
+def fit_second_stage(
+    trained: TrainedModel,
+    dataset: Dataset,
+    config: Config,
+    *,
+    parts: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> SecondStage:
+    """Fits a new prior to what a finished model says of its training data; the model given stays as it is.
+
+    The data are split as they were in its training, and the part that was held out decides when to stop.
+
+    Args:
+        trained: the finished model.
+        dataset: its training data.
+        config: from `second_stage_config`.
+        parts: objects that take the place of parts of the configuration, by their role.
+        progress: is called with the number of steps done and in all.
+
+    Raises:
+        DataError: too few examples.
+        OptionError: an unknown prior or setting, or a prior that has nothing to fit.
+        TrainingError: the cost of the prior is no longer a number.
+    """
+    require_trainable(dataset)
+    rows, kept = holdout(dataset, config.data.validation_fraction, config.training.seed)
+    form, seed = trained.preprocessing, config.prior_stage.seed
+    with tuned_cpu(), torch.random.fork_rng(devices=[]):
+        seed_noise(seed, Stream.INITIALISE)
+        model = with_new_priors(trained.model, config.model, form.event_shape, parts).eval().requires_grad_(False)
+        _require_weights(model, config)
+        posteriors = _posteriors(trained, dataset, spread(rows, MOST_EXAMPLES[form.kind]), seed)
+        held_out = _posteriors(trained, dataset, kept, seed) if len(kept) else None
+        seed_noise(seed, Stream.INITIALISE, 1)
+        shown = prepare(dataset.batch(spread(rows, EXAMPLES_SHOWN)), form).to(trained.device)
+        model.prior.start_at(model.examples(shown))
+        mean, scale = posteriors.code
+        model.prior.start_near(mean + scale * torch.randn_like(scale))
+        costs = fit_prior(model, posteriors, config.prior_stage, held_out=held_out, progress=progress)
+        costs_of = [
+            None if held_out is None else mean_prior_nats(each, held_out, seed) for each in (trained.model, model)
+        ]
+    return SecondStage(replace(trained, model=model, config=config), costs, *costs_of)
+
+
+def _posteriors(trained: TrainedModel, dataset: Dataset, rows: Indices, seed: int) -> Posteriors:
+    """Encodes examples; those that look different at each visit several times."""
+    form = trained.preprocessing
+    visits = VISITS if form.kind == "image" and form.binarize == "dynamic" else 1
+
+    def batches() -> Iterator[Batch]:
+        for visit in range(visits):
+            seed_noise(seed, Stream.BINARISE, visit)
+            for start in range(0, len(rows), BATCH):
+                yield prepare(dataset.batch(rows[start : start + BATCH]), form).to(trained.device)
+
+    return read_posteriors(trained.model, batches())
+
+
+def _require_weights(model: LatentModel, config: Config) -> None:
+    """Refuses priors without anything to fit."""
+    roles = [role for role in PRIOR_ROLES if hasattr(model, role)]
+    if not any(True for role in roles for _ in getattr(model, role).parameters()):
+        raise OptionError(
+            f"The prior '{config.model.prior.name}' has nothing to fit; take one that learns, such as "
+            f"model.prior={DEFAULT_PRIOR}."
+        )

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.distributions import Categorical, Independent, Laplace, MixtureSameFamily, kl_divergence
+
+from latentia.distributions import NormalMixture
+from latentia.distributions.base import diagonal_normal
+from latentia.distributions.mixture import mixture_of
+
+
+@pytest.mark.parametrize("narrow", [1.0, 0.01])
+def test_densities_and_gradients_are_those_of_pytorchs_mixture(narrow: float) -> None:
+    torch.manual_seed(0)
+    logits, mean = torch.randn(7, requires_grad=True), (3 * torch.randn(7, 20)).requires_grad_()
+    scale = (narrow * (0.5 + torch.rand(7, 20))).requires_grad_()
+    z = (mean[torch.randint(7, (2, 5))] + scale[0] * torch.randn(2, 5, 20)).detach().requires_grad_()
+    plain = MixtureSameFamily(Categorical(logits=logits), diagonal_normal(mean, scale))
+    inputs = (z, logits, mean, scale)
+    expected = plain.log_prob(z)
+    found = NormalMixture(logits, mean, scale).log_prob(z)
+    assert torch.allclose(found, expected, rtol=1e-4, atol=1e-4)
+    wanted, own = (torch.autograd.grad(nats.sum(), inputs) for nats in (expected, found))
+    for one, other in zip(own, wanted, strict=True):
+        assert torch.allclose(one, other, rtol=1e-3, atol=1e-3 * float(other.abs().max()))
+
+
+def test_rates_under_it_are_estimated() -> None:
+    mixture = NormalMixture(torch.zeros(2), torch.zeros(2, 3), torch.ones(2, 3))
+    with pytest.raises(NotImplementedError):
+        kl_divergence(diagonal_normal(torch.zeros(3), torch.ones(3)), mixture)
+
+
+def test_parts_of_another_kind_make_a_mixture_too() -> None:
+    parts = Independent(Laplace(torch.tensor([[-1.0], [2.0]]), torch.ones(2, 1)), 1)
+    mixture = mixture_of(parts, torch.tensor([0.0, 1.0]))
+    grid = torch.linspace(-30, 30, 6001)[:, None]
+    assert mixture.log_prob(grid).exp().sum().item() * 0.01 == pytest.approx(1.0, abs=1e-3)
+    assert mixture.mean.item() == pytest.approx(-0.2689 + 2 * 0.7311, abs=1e-3)

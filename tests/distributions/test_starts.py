@@ -1,0 +1,41 @@
+"""Where priors start before they are fitted to latents."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from latentia.distributions import PRIORS, FlowPrior, MixtureOfGaussians
+
+
+@pytest.mark.parametrize("latent_dim", [1, 3])
+@pytest.mark.parametrize("name", ["flow", "mixture"])
+def test_they_start_close_to_the_latents(name: str, latent_dim: int) -> None:
+    torch.manual_seed(0)
+    shift, scale = torch.linspace(-30, 40, latent_dim), torch.logspace(-2, 1, latent_dim)
+    latents = shift + scale * torch.randn(20_000, latent_dim)
+    prior = PRIORS.build(name, {}, latent_dim=latent_dim)
+    prior.start_near(latents)
+    entropy = -torch.distributions.Normal(shift, scale).log_prob(latents).sum(1).mean()
+    divergence = float(-prior().log_prob(latents).detach().mean() - entropy)
+    assert -0.05 < divergence < 0.35 * latent_dim
+    drawn = prior().sample((20_000,))
+    assert float(((drawn.mean(0) - shift) / scale).abs().max()) < 0.5
+    assert torch.allclose(drawn.std(0), scale, rtol=0.35)
+
+
+def test_components_start_where_the_latents_are() -> None:
+    torch.manual_seed(0)
+    latents = torch.cat([torch.randn(100, 2) - 50, torch.randn(300, 2) + 50])
+    prior = MixtureOfGaussians(2, components=40)
+    prior.start_near(latents)
+    share = (prior.mean[:, 0] > 0).float().mean().item()
+    assert share == pytest.approx(0.75, abs=0.2)
+    assert (prior.mean.abs() > 40).all()
+
+
+def test_latents_that_do_not_vary_have_a_density_nevertheless() -> None:
+    for prior in (FlowPrior(2), MixtureOfGaussians(2, components=3)):
+        prior.start_near(torch.tensor([[1.0, 2.0]]).expand(50, 2))
+        assert torch.isfinite(prior().log_prob(torch.tensor([1.0, 2.0])))
+        assert torch.isfinite(prior().sample((5,))).all()

@@ -44,6 +44,8 @@ class Batch:
         lengths: valid length of each sequence, shape (N,); None where all of `x` is valid.
         labels: for each head the class of each example, shape (N,), -1 where unknown.
         index: the position of each example in its data set, shape (N,).
+        given: True where a model is told `x`, a part of what was observed, shape broadcastable to `x`; it is asked for
+            the rest. None where it is told nothing.
     """
 
     x: Tensor
@@ -51,6 +53,7 @@ class Batch:
     lengths: Tensor | None = None
     labels: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
     index: Tensor | None = None
+    given: Tensor | None = None
 
     def __len__(self) -> int:
         return self.x.shape[0]
@@ -61,7 +64,9 @@ class Batch:
         def part(value: Tensor | None) -> Tensor | None:
             return None if value is None else value[chosen]
 
-        return Batch(self.x[chosen], part(self.observed), part(self.lengths), index=part(self.index))
+        return Batch(
+            self.x[chosen], part(self.observed), part(self.lengths), index=part(self.index), given=part(self.given)
+        )
 
     def sequence(self, number: int) -> Tensor:
         """Returns the valid part of one example."""
@@ -80,6 +85,7 @@ class Batch:
             lengths=move(self.lengths),
             labels={name: label.to(device, non_blocking=True) for name, label in self.labels.items()},
             index=move(self.index),
+            given=move(self.given),
         )
 
 

@@ -20,6 +20,7 @@ from latentia.data.frontend import Feature, FrontEnd
 from latentia.data.fsdd import Fsdd
 from latentia.data.images import grid, read_picture, write_picture
 from latentia.data.labels import LabelTable, attach, encode_labels, read_labels
+from latentia.data.masks import MASKS, Mask, build_masks, give
 from latentia.data.named import ClipSet, IdxSet, NamedSet, as_source, fetch_named, list_named, named_sets
 from latentia.data.opening import open_source
 from latentia.data.order import epoch_batches, epoch_order
@@ -44,6 +45,7 @@ from latentia.data.spoken import SpokenDigits
 
 __all__ = [
     "ARRAYS",
+    "MASKS",
     "NOUNS",
     "ArraySource",
     "Arrays",
@@ -64,6 +66,7 @@ __all__ = [
     "Indices",
     "Kind",
     "LabelTable",
+    "Mask",
     "NamedSet",
     "Preprocessing",
     "Problem",
@@ -82,6 +85,7 @@ __all__ = [
     "VectorPreprocessing",
     "as_source",
     "attach",
+    "build_masks",
     "cache_folder",
     "check_folder",
     "choose_preprocessing",
@@ -93,6 +97,7 @@ __all__ = [
     "epoch_order",
     "fetch",
     "fetch_named",
+    "give",
     "grid",
     "holdout",
     "level_gain",

@@ -8,6 +8,7 @@ from latentia.distributions.base import (
     LazyPosterior,
     LazyPrior,
 )
+from latentia.distributions.conditional import EitherPrior
 from latentia.distributions.flow import FlowPrior
 from latentia.distributions.frames import (
     FRAME_PRIORS,
@@ -31,6 +32,7 @@ __all__ = [
     "DiagonalGaussian",
     "DiscretisedGaussian",
     "DiscretisedLogisticMixture",
+    "EitherPrior",
     "Expectation",
     "FlowPrior",
     "Gaussian",

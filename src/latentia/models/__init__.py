@@ -2,6 +2,7 @@
 
 from latentia.models.base import MODELS, LatentModel
 from latentia.models.build import build_likelihood, build_model, build_objective, build_vocoder
+from latentia.models.masked import MaskedVAE
 from latentia.models.sequence import SequenceVAE
 from latentia.models.single import SingleLatentVAE
 from latentia.models.vocoder import VOCODERS, GriffinLim, PhaseGradient, Vocoder
@@ -11,6 +12,7 @@ __all__ = [
     "VOCODERS",
     "GriffinLim",
     "LatentModel",
+    "MaskedVAE",
     "PhaseGradient",
     "SequenceVAE",
     "SingleLatentVAE",

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, strategies
 
 from latentia.core import Batch
-from latentia.data import MASKS, Mask, give
+from latentia.data import MASKS, Mask, give, spoil
 from latentia.data.masks import Centre, Half, Nothing, Rectangles, Scattered, Scratches, Strokes
 from latentia.errors import OptionError
 
@@ -91,6 +91,24 @@ def test_each_family_gets_its_share() -> None:
 def test_without_masks_a_batch_stays_as_it_is() -> None:
     batch = Batch(torch.zeros(2, 1, 8, 8))
     assert give(batch, []) is batch
+
+
+def test_noise_is_on_half_of_the_pictures() -> None:
+    x = torch.rand(400, 1, 12, 12, generator=generator(0))
+    batch = spoil(give(Batch(x), [Centre()], generator(1)), 0.2, generator(2))
+    assert batch.noise is not None
+    assert batch.told is not None
+    level = batch.noise.flatten()
+    assert 0.4 < (level == 0).float().mean() < 0.6
+    assert level.max() == pytest.approx(0.2, abs=0.01)
+    measured = (batch.told - x).flatten(1).std(1)
+    assert measured == pytest.approx(level, abs=0.05)
+    assert measured[level == 0].max() == 0
+
+
+def test_no_noise_leaves_a_batch_as_it_is() -> None:
+    batch = give(Batch(torch.zeros(2, 1, 8, 8)), [Half()])
+    assert spoil(batch, 0.0) is batch
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,20 @@ def test_the_likelihood_counts_what_is_observed_and_not_given(likelihood: str) -
     assert torch.equal(inferred.mean[:, ~given], rest.mean[:, ~given])
 
 
+def test_what_is_given_with_noise_is_asked_for_too() -> None:
+    model, x, given = masked(), pictures(), some()
+    noise = torch.tensor([0.0, 0.1, 0.2, 0.0]).view(4, 1, 1, 1)
+    told = x + noise * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+    batch = Batch(x, given=given, noise=noise, told=told)
+    inferred = model.infer(batch, 2).likelihood
+    certain = given & (noise == 0)
+    assert torch.equal(inferred.log_prob(x), inferred.rest.log_prob(x, ~certain))
+    assert torch.equal(inferred.mean[:, 1:3], inferred.rest.mean[:, 1:3])
+    seen = model.expect(Batch(told, given=given, noise=noise)).mean  # what is told is all that it sees
+    assert torch.equal(model.expect(batch).mean, seen)
+    assert not torch.allclose(seen[1], model.expect(Batch(told, given=given)).mean[1])
+
+
 def test_everything_given_leaves_nothing_to_say() -> None:
     batch = Batch(pictures(), given=torch.ones(4, 1, 8, 8, dtype=torch.bool))
     assert (Elbo()(masked().infer(batch), batch).distortion == 0).all()

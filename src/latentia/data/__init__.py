@@ -20,7 +20,7 @@ from latentia.data.frontend import Feature, FrontEnd
 from latentia.data.fsdd import Fsdd
 from latentia.data.images import grid, read_picture, write_picture
 from latentia.data.labels import LabelTable, attach, encode_labels, read_labels
-from latentia.data.masks import MASKS, Mask, build_masks, give
+from latentia.data.masks import MASKS, Mask, build_masks, give, spoil
 from latentia.data.named import ClipSet, IdxSet, NamedSet, as_source, fetch_named, list_named, named_sets
 from latentia.data.opening import open_source
 from latentia.data.order import epoch_batches, epoch_order
@@ -113,6 +113,7 @@ __all__ = [
     "read_recording",
     "require_trainable",
     "resample",
+    "spoil",
     "stream_recording",
     "to_float",
     "write_picture",

@@ -15,6 +15,7 @@ from latentia.core import Batch
 from latentia.errors import OptionError
 from latentia.registry import Registry
 
+NOISY = 0.5  # share of pictures on which there is noise
 THINNEST = 0.7  # pixels from the middle of a line to its edge
 LONGEST_SCRATCH = 1.0  # of the shorter side
 STROKE_STEPS = 4
@@ -79,6 +80,28 @@ def give(batch: Batch, masks: Sequence[Mask], generator: torch.Generator | None 
             given[rows] = mask(len(rows), height, width, generator)
     given = given.to(batch.x.device)
     return replace(batch, given=given if batch.observed is None else given & batch.observed)
+
+
+def spoil(batch: Batch, most: float, generator: torch.Generator | None = None) -> Batch:
+    """Puts noise onto what is given of half of the pictures, normally distributed.
+
+    Args:
+        batch: of which a part is given.
+        most: largest standard deviation; each picture has its own, from 0 on. 0 leaves the batch as it is.
+        generator: of the randomness; torch's own if None.
+
+    Example:
+        >>> batch = spoil(Batch(torch.zeros(4, 1, 8, 8), given=torch.ones(4, 1, 8, 8).bool()), 0.2)
+        >>> batch.noise.shape, torch.equal(batch.told == 0, batch.noise.expand_as(batch.x) == 0)
+        (torch.Size([4, 1, 1, 1]), True)
+    """
+    if most <= 0 or batch.given is None:
+        return batch
+    n, device = len(batch), batch.x.device
+    noisy = torch.rand(n, 1, 1, 1, generator=generator) < NOISY
+    noise = (noisy * most * torch.rand(n, 1, 1, 1, generator=generator)).to(device)
+    drawn = torch.randn(batch.x.shape, generator=generator).to(device)
+    return replace(batch, noise=noise, told=batch.x + noise * drawn)
 
 
 @MASKS.register("nothing")

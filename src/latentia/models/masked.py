@@ -20,27 +20,27 @@ from latentia.nets import CONDITIONAL_DECODERS, ConditionalDecoder, Context, Enc
 
 @dataclass(frozen=True)
 class RestLikelihood:
-    """A likelihood of what is not given; what is given is certain.
+    """A likelihood of what is not certain; what is given without noise is.
 
     Attributes:
         rest: of all pixels, batch shape (K, N).
         x: the data, shape (N, ...).
-        given: True where they are given, broadcastable to `x`.
+        certain: True where they are given without noise, broadcastable to `x`.
     """
 
     rest: Likelihood
     x: Tensor
-    given: Tensor
+    certain: Tensor
 
     @property
     def mean(self) -> Tensor:
-        return torch.where(self.given, self.x, self.rest.mean)
+        return torch.where(self.certain, self.x, self.rest.mean)
 
     def sample(self) -> Tensor:
-        return torch.where(self.given, self.x, self.rest.sample())
+        return torch.where(self.certain, self.x, self.rest.sample())
 
     def log_prob(self, x: Tensor, observed: Tensor | None = None) -> Tensor:
-        return self.rest.log_prob(x, ~self.given if observed is None else observed & ~self.given)
+        return self.rest.log_prob(x, ~self.certain if observed is None else observed & ~self.certain)
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,14 @@ class Told:
     """What is given of some pictures, and what the networks see in it.
 
     Attributes:
-        x: the pictures.
         given: True where they are given, shape (N, 1, H, W).
+        noise: standard deviation of the noise on it, shape (N, 1, 1, 1) or (N, 1, H, W).
         context: what the decoder's network sees.
         base: parameters of a likelihood around a plain guess, shape (N, *parameter_shape); 0 where there are none.
     """
 
-    x: Tensor
     given: Tensor
+    noise: Tensor
     context: Context
     base: Tensor
 
@@ -122,33 +122,29 @@ class MaskedVAE(LatentModel):
         posterior = self._posterior(batch, told)
         z = posterior.rsample((n_samples,))
         group = LatentGroup(name="z", posterior=posterior, prior=self._expect(told), sample=z)
-        return Inference(latents=(group,), likelihood=self._likelihood(z, told))
+        return Inference(latents=(group,), likelihood=self._complete(z, batch, told))
 
     def start_at(self, batch: Batch) -> None:
         self.middle.copy_(mean_picture(batch))
 
     def decode(self, latents: Latents) -> Likelihood:
-        nothing = torch.zeros(1, 1, *self.middle.shape[1:], dtype=torch.bool, device=self.middle.device)
-        told = self._look_at(self.middle[None], nothing)
-        return self._rest(latents.code, told)
+        return self._decode(latents.code, self._look(Batch(self.middle[None])))  # one look for all: there is nothing
 
     def expect(self, batch: Batch) -> Distribution:
         return self._expect(self._look(batch))
 
     def complete(self, latents: Latents, batch: Batch) -> Likelihood:
-        return self._likelihood(latents.code, self._look(batch))
+        return self._complete(latents.code, batch, self._look(batch))
 
     def _look(self, batch: Batch) -> Told:
-        given = batch.given
-        if given is None:
-            given = torch.zeros(len(batch), 1, *batch.x.shape[2:], dtype=torch.bool, device=batch.x.device)
-        return self._look_at(batch.x, given)
-
-    def _look_at(self, x: Tensor, given: Tensor) -> Told:
+        empty = batch.x.new_zeros(len(batch), 1, *batch.x.shape[2:])
+        given = empty.bool() if batch.given is None else batch.given[:, :1]
+        noise = empty[:, :, :1, :1] if batch.noise is None else batch.noise
+        x = batch.x if batch.told is None else batch.told
         # Conjugate gradients lose too much in the half precision of an autocast.
         with torch.autocast(x.device.type, enabled=False):
             filled = smooth_fill(x, given, self.middle).clamp(0, 1)
-        return Told(x, given, self.decoder.look(x, given, filled), self._centre(filled))
+        return Told(given, noise, self.decoder.look(x, given, noise, filled), self._centre(filled))
 
     def _centre(self, filled: Tensor) -> Tensor:
         if self.likelihood.centre(self.middle) is None:
@@ -164,8 +160,8 @@ class MaskedVAE(LatentModel):
         any_given = told.given.flatten(1).any(1)
         return EitherPrior(any_given, self.expectation(told.context.features), self.prior())
 
-    def _likelihood(self, z: Tensor, told: Told) -> Likelihood:
-        return RestLikelihood(self._rest(z, told), told.x, told.given)
+    def _complete(self, z: Tensor, batch: Batch, told: Told) -> Likelihood:
+        return RestLikelihood(self._decode(z, told), batch.x, told.given & (told.noise == 0))
 
-    def _rest(self, z: Tensor, told: Told) -> Likelihood:
+    def _decode(self, z: Tensor, told: Told) -> Likelihood:
         return self.likelihood(self.decoder(z, told.context).float() + told.base)

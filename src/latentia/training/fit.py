@@ -27,6 +27,7 @@ from latentia.data import (
     holdout,
     prepare,
     require_trainable,
+    spoil,
 )
 from latentia.errors import OptionError
 from latentia.files import make_folder
@@ -97,7 +98,7 @@ class Training:
         rows = self.train[: self.config.training.batch_size]
         with tuned_cpu(), torch.random.fork_rng(devices=[]):
             batch = prepare(self.dataset.batch(rows), self.trained.preprocessing)
-            batch = give(batch, build_masks(self.config.training.masks))
+            batch = spoil(give(batch, build_masks(self.config.training.masks)), self.config.training.noise)
             precision = choose_precision(self.config.training.precision, detect())
             with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
                 return estimate(self.model, self.objective, batch, self.steps_per_epoch * self.config.training.epochs)

@@ -75,6 +75,15 @@ def binary():
 
 
 @pytest.fixture(scope="session")
+def masked():
+    """A model that completes digits, and the digits."""
+    decoder = {"name": "unet", "widths": [6, 8], "blocks": [1, 1], "dense": 8}
+    return build(
+        open_source("digits"), {"model": {"kind": "masked", "decoder": decoder}, "training": {"masks": ["half"]}}
+    )
+
+
+@pytest.fixture(scope="session")
 def vectors():
     """A model of vectors with one latent, and vectors of uneven scales."""
     x = np.random.default_rng(0).normal(size=(120, 3)) * [2.0, 10.0, 0.5] + [5.0, 0.0, -1.0]

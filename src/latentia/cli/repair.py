@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -118,7 +118,8 @@ def _as_grey(std: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Draws standard deviations; white is the largest that values in [0, 1] can have, one half."""
     import numpy as np
 
-    return np.round(std.mean(-1).clip(0, 0.5) * 510).astype(np.uint8)
+    levels = cast("NDArray[np.float32]", std.mean(-1))
+    return np.round(levels.clip(0, 0.5) * 510).astype(np.uint8)
 
 
 def _tile(pixels: NDArray[Any]) -> NDArray[np.uint8]:
@@ -133,8 +134,7 @@ def _tile(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     sheet = Image.new("RGB", picture.size)
     sheet.paste(picture, mask=picture.getchannel("A") if picture.mode == "RGBA" else None)
     sheet.thumbnail((SHOWN, SHOWN))
-    drawn: NDArray[np.uint8] = np.asarray(sheet)
-    return drawn
+    return cast("NDArray[np.uint8]", np.asarray(sheet))
 
 
 def _side_by_side(tiles: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:

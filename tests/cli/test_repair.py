@@ -191,3 +191,40 @@ def test_models_of_other_data_are_refused(cli, photo, tmp_path) -> None:
     result = cli("inpaint", tmp_path / "run", photo, "--mask", mask, "-o", tmp_path / "out")
     assert result.code == 2
     assert "model of pictures" in result.err
+
+
+@pytest.mark.parametrize("model", ["masked", "trained"])
+def test_restore_takes_noise_off(cli, model, photo, tmp_path, request) -> None:
+    out = tmp_path / "clean.png"
+    result = cli("restore", photo, "--model", request.getfixturevalue(model), "-o", out, "--json")
+    assert result.code == 0, result.err
+    assert result.json["noise_level"] > 20  # the photograph is nothing but noise
+    assert pixels(out).shape == (30, 40, 3)
+    assert not np.array_equal(pixels(out), pixels(photo))
+    assert "restore" in Image.open(out).text["synthetic"]
+
+
+def test_restore_takes_out_what_a_mask_covers_and_nothing_else(cli, masked, photo, tmp_path) -> None:
+    mask, out = draw_mask(tmp_path / "mask.png"), tmp_path / "new" / "without.png"
+    result = cli("restore", photo, "--model", masked, "--mask", mask, "-o", out, "--json")
+    assert result.code == 0, result.err
+    assert result.json["missing_pixels"] == 16 * 11
+    covered = pixels(mask) > 0
+    assert np.array_equal(pixels(out)[~covered], pixels(photo)[~covered])
+    assert not np.array_equal(pixels(out)[covered], pixels(photo)[covered])
+
+
+@pytest.mark.parametrize("name", ["clean.jpg", "folder", "photo.png"])
+def test_restore_says_where_it_cannot_write(cli, masked, photo, tmp_path, name) -> None:
+    (tmp_path / "folder").mkdir()
+    before = photo.read_bytes()
+    result = cli("restore", photo, "--model", masked, "-o", tmp_path / name)
+    assert result.code == 2
+    assert "png" in result.err or "is a folder" in result.err
+    assert photo.read_bytes() == before
+
+
+def test_restore_needs_a_model(cli, photo, tmp_path) -> None:
+    result = cli("restore", photo, "-o", tmp_path / "clean.png")
+    assert result.code == 2
+    assert "--model" in result.err

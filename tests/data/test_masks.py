@@ -94,7 +94,7 @@ def test_without_masks_a_batch_stays_as_it_is() -> None:
 
 
 def test_noise_is_on_half_of_the_pictures() -> None:
-    x = torch.rand(400, 1, 12, 12, generator=generator(0))
+    x = torch.full((400, 1, 12, 12), 0.5)
     batch = spoil(give(Batch(x), [Centre()], generator(1)), 0.2, generator(2))
     assert batch.noise is not None
     assert batch.told is not None
@@ -104,6 +104,7 @@ def test_noise_is_on_half_of_the_pictures() -> None:
     measured = (batch.told - x).flatten(1).std(1)
     assert measured == pytest.approx(level, abs=0.05)
     assert measured[level == 0].max() == 0
+    assert spoil(give(Batch(x + 0.5), [Centre()]), 0.2).told.max() == 1  # as in a file
 
 
 def test_no_noise_leaves_a_batch_as_it_is() -> None:

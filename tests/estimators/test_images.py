@@ -226,3 +226,15 @@ def test_nan_is_missing_when_inpainting(fitted):
         fitted.inpaint(image, np.ones((8, 8)))
     with pytest.raises(NotFittedError):
         ImageVAE().inpaint(image)
+
+
+def test_restoring(fitted):
+    image = (load_digits().images[3] / 16).astype(np.float32)
+    restored = fitted.restore(image, noise=0.1, random_state=1)
+    assert restored.shape == image.shape
+    assert restored.dtype == image.dtype
+    assert not np.array_equal(restored, image)
+    with pytest.raises(OptionError, match="level of noise"):
+        fitted.restore(image, noise=-1)
+    with pytest.raises(NotFittedError):
+        ImageVAE().restore(image)

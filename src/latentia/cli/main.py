@@ -32,7 +32,7 @@ app = typer.Typer(
 data_app = typer.Typer(help="Named data sets; what is in a folder, and what is wrong with it.")
 for function in (
     *(train.train, make.generate, make.reconstruct, make.interpolate, make.traverse),
-    *(repair.inpaint, latents.embed, measure.evaluate),
+    *(repair.inpaint, repair.restore, latents.embed, measure.evaluate),
 ):
     app.command()(verb(function))
 app.add_typer(data_app, name="data")

@@ -1,4 +1,4 @@
-"""Verbs that mend pictures: inpaint."""
+"""Verbs that mend pictures: inpaint, restore."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from latentia.data import Canvas
+    from latentia.runs import TrainedModel
     from latentia.tasks import Inpainting
 
 MOST_SAMPLES = 100
@@ -51,24 +52,84 @@ def inpaint(
 
     trained = read_model(run)
     canvas = _read_canvas(image, mask, resize_mask)
+    if mask is None and not canvas.missing.any():
+        raise OptionError(f"Nothing of {image} is transparent: say with --mask what is missing of it.")
     from latentia import tasks
 
     result = tasks.inpaint(trained, canvas, n_samples=number, seed=seed, steps=refine)
+    _warn(result)
+    files = _write(output, result, number, [path for path in (image, mask) if path is not None])
+    text = f"Wrote {count(number, 'completion')}, mean and uncertainty to {output}. Look at {output / 'grid.png'}"
+    return Outcome(text, {"output": str(output), "files": [str(path) for path in files], **_facts(result)})
+
+
+def restore(
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="The picture.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT.png", help="File to write.")],
+    model: Annotated[
+        Path | None, typer.Option("--model", metavar="RUN", help="The run folder of a trained model; needed.")
+    ] = None,
+    mask: Annotated[
+        Path | None,
+        typer.Option("--mask", metavar="MASK", help="Damage, or an object, to take out: white. Nothing else changes."),
+    ] = None,
+    seed: Seed = 0,
+    resize_mask: ResizeMask = False,
+) -> Outcome:
+    """Take noise off a picture, or take out what a mask covers."""
+    from latentia.data import write_picture
+    from latentia.files import require_no_folder
+    from latentia.runs import read_model
+
+    if model is None:
+        raise OptionError(
+            "Say with --model which trained model to restore with: latentia restore IMAGE --model RUN -o OUT.png"
+        )
+    if output.suffix.lower() != ".png":
+        raise OptionError(f"The result is a PNG file, so its name must end with .png: {output} does not.")
+    require_no_folder(output)
+    require_no_input([output], [path for path in (image, mask) if path is not None])
+    trained = read_model(model)
+    canvas = _read_canvas(image, mask, resize_mask)
+    pixels, text, facts = (_denoise if mask is None else _take_out)(trained, canvas, seed)
+    make_folder(output.parent)
+    write_picture(output, pixels, synthetic=synthetic_tag("restore"))
+    return Outcome(f"{text} Look at {output}", {"output": str(output), **facts})
+
+
+def _denoise(trained: TrainedModel, canvas: Canvas, seed: int) -> tuple[NDArray[Any], str, dict[str, Any]]:
+    from latentia import tasks
+
+    result = tasks.restore(trained, canvas, seed=seed)
+    level = 255 * result.noise
+    text = f"Took off noise of {level:.1f} grey levels of 255." if level else "Found no noise."
+    return result.picture(), text, {"noise_level": round(level, 2)}
+
+
+def _take_out(trained: TrainedModel, canvas: Canvas, seed: int) -> tuple[NDArray[Any], str, dict[str, Any]]:
+    from latentia import tasks
+
+    result = tasks.inpaint(trained, canvas, n_samples=1, seed=seed)
+    _warn(result)
+    facts = _facts(result)
+    return result.mean(), f"Filled in {count(facts['missing_pixels'], 'pixel')}.", facts
+
+
+def _warn(result: Inpainting) -> None:
+    """Says where a hole is too large for the detail of the picture."""
     if result.factor > COARSE:
         say(
             f"The hole is large for this model: each of the model's pixels stands for {result.factor:.1f} x "
             f"{result.factor:.1f} of the picture's, so what is filled in is blurred that much."
         )
-    files = _write(output, result, number, [path for path in (image, mask) if path is not None])
-    text = f"Wrote {count(number, 'completion')}, mean and uncertainty to {output}. Look at {output / 'grid.png'}"
-    facts = {
-        "output": str(output),
-        "files": [str(path) for path in files],
-        "missing_pixels": int(canvas.missing.sum()),
+
+
+def _facts(result: Inpainting) -> dict[str, Any]:
+    return {
+        "missing_pixels": int(result.canvas.missing.sum()),
         "effective_size": list(result.effective_size),
         "factor": round(result.factor, 3),
     }
-    return Outcome(text, facts)
 
 
 def _read_canvas(image: Path, mask: Path | None, resize_mask: bool) -> Canvas:
@@ -84,8 +145,6 @@ def _read_canvas(image: Path, mask: Path | None, resize_mask: bool) -> Canvas:
     except DataError as error:
         raise DataError(f"{image} cannot be used: {error}") from error
     if mask is None:
-        if not canvas.missing.any():
-            raise OptionError(f"Nothing of {image} is transparent: say with --mask what is missing of it.")
         return canvas
     missing = read_mask(mask, canvas.size, resize=resize_mask)
     if not missing.any() and not canvas.missing.any():

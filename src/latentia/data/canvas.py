@@ -160,8 +160,14 @@ class Canvas:
         values[~given] = 0.0
         return values, given
 
+    def crop_all(self) -> tuple[Unit, Flags]:
+        """Returns all of the picture, as `crop` does a part."""
+        return self.crop(Box(0, 0, *self.size))
+
     def with_values(self, chosen: Flags, values: Unit) -> Values:
-        """Returns the picture with other colours in some places, opaque there; the rest is as it came, bit for bit.
+        """Returns the picture with other colours in some places; the rest is as it came, bit for bit.
+
+        What was missing there becomes opaque.
 
         Args:
             chosen: where, shape (H, W).
@@ -170,7 +176,7 @@ class Canvas:
         result = self.pixels.copy()
         result[..., : self.channels][chosen] = self.native(values[chosen])
         if self.has_opacity:
-            result[..., -1][chosen] = self.white
+            result[..., -1][chosen & self.missing] = self.white
         return result[..., 0] if self.flat else result
 
     def native(self, values: Unit) -> Values:

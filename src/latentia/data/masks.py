@@ -83,7 +83,7 @@ def give(batch: Batch, masks: Sequence[Mask], generator: torch.Generator | None 
 
 
 def spoil(batch: Batch, most: float, generator: torch.Generator | None = None) -> Batch:
-    """Puts noise onto what is given of half of the pictures, normally distributed.
+    """Puts noise onto what is given of half of the pictures: normally distributed, cut off at black and white.
 
     Args:
         batch: of which a part is given.
@@ -91,8 +91,8 @@ def spoil(batch: Batch, most: float, generator: torch.Generator | None = None) -
         generator: of the randomness; torch's own if None.
 
     Example:
-        >>> batch = spoil(Batch(torch.zeros(4, 1, 8, 8), given=torch.ones(4, 1, 8, 8).bool()), 0.2)
-        >>> batch.noise.shape, torch.equal(batch.told == 0, batch.noise.expand_as(batch.x) == 0)
+        >>> batch = spoil(Batch(torch.full((4, 1, 8, 8), 0.5), given=torch.ones(4, 1, 8, 8).bool()), 0.2)
+        >>> batch.noise.shape, torch.equal(batch.told == 0.5, batch.noise.expand_as(batch.x) == 0)
         (torch.Size([4, 1, 1, 1]), True)
     """
     if most <= 0 or batch.given is None:
@@ -101,7 +101,7 @@ def spoil(batch: Batch, most: float, generator: torch.Generator | None = None) -
     noisy = torch.rand(n, 1, 1, 1, generator=generator) < NOISY
     noise = (noisy * most * torch.rand(n, 1, 1, 1, generator=generator)).to(device)
     drawn = torch.randn(batch.x.shape, generator=generator).to(device)
-    return replace(batch, noise=noise, told=batch.x + noise * drawn)
+    return replace(batch, noise=noise, told=(batch.x + noise * drawn).clamp(0, 1))
 
 
 @MASKS.register("nothing")

@@ -17,7 +17,7 @@ from latentia.data import ARRAYS, Arrays, ArraySource, Canvas, Dataset, ImagePre
 from latentia.errors import DataError, OptionError
 from latentia.estimators.base import BaseVAE, Floats, seed_of
 from latentia.estimators.likelihood import log_likelihood
-from latentia.tasks import decode_means, encode, generate, inpaint, reconstruct
+from latentia.tasks import decode_means, encode, generate, inpaint, reconstruct, restore
 from latentia.tasks.walk import look_at, row_batches
 
 Pictures = NDArray[np.float32]
@@ -142,6 +142,28 @@ class ImageVAE(BaseVAE):
         std = result.std() * np.float32(canvas.white)
         samples = np.stack([result.sample(number) for number in range(n_samples)])
         return Filled(samples, result.mean(), std[..., 0] if canvas.flat else std)
+
+    def restore(
+        self, image: Any, missing: Any = None, *, noise: float | None = None, random_state: Any = None
+    ) -> NDArray[Any]:
+        """Takes the noise off a picture of any size, and fills in what is missing of it.
+
+        Args:
+            image: as for `inpaint`.
+            missing: True where pixels are missing, shape (H, W).
+            noise: standard deviation of the noise, on the scale of [0, 1]; estimated if None.
+            random_state: a seed or RandomState; None draws others at each call.
+
+        Returns:
+            The picture in its own type and shape.
+
+        Raises:
+            DataError: an array of another shape or type, or a mask of another size.
+            OptionError: a level of noise outside of [0, 1].
+        """
+        check_is_fitted(self)
+        canvas = Canvas.from_array(np.asarray(image), None if missing is None else _flags(missing))
+        return restore(self.trained_, canvas, noise=noise, seed=seed_of(random_state)).picture()
 
     def score_samples(self, X: Any) -> Floats:  # noqa: N803
         """Estimates the log likelihood of each picture by importance sampling, nats, shape (N,).

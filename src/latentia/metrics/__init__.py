@@ -7,6 +7,7 @@ from latentia.metrics.latents import (
     gaussian_kl,
     information_per_latent,
 )
+from latentia.metrics.pictures import noise_level, psnr
 from latentia.metrics.speech import (
     active_level,
     log_spectral_distance,
@@ -25,7 +26,9 @@ __all__ = [
     "information_per_latent",
     "log_spectral_distance",
     "mel_cepstral_distortion",
+    "noise_level",
     "pitch",
+    "psnr",
     "si_sdr",
     "spectral_centroid",
 ]

@@ -6,6 +6,7 @@ from latentia.tasks.generate import generate, prior_latents
 from latentia.tasks.inpaint import Inpainting, inpaint
 from latentia.tasks.interpolate import Way, interpolate, way_between
 from latentia.tasks.reconstruct import Reconstruction, reconstruct
+from latentia.tasks.restore import Restoration, restore
 from latentia.tasks.sound import sound, sound_of_files
 from latentia.tasks.traverse import Traversal, encode_own_samples, traverse
 from latentia.tasks.walk import decode_means, present
@@ -15,6 +16,7 @@ __all__ = [
     "Encoding",
     "Inpainting",
     "Reconstruction",
+    "Restoration",
     "Traversal",
     "Way",
     "complete",
@@ -28,6 +30,7 @@ __all__ = [
     "present",
     "prior_latents",
     "reconstruct",
+    "restore",
     "sound",
     "sound_of_files",
     "traverse",

@@ -11,9 +11,10 @@ from torch.distributions import Distribution
 from latentia.core import Batch, Latents
 from latentia.data import ImagePreprocessing
 from latentia.errors import OptionError
-from latentia.models import MaskedVAE
+from latentia.models import LatentModel, MaskedVAE
 from latentia.noise import Stream
 from latentia.runs import TrainedModel
+from latentia.tasks.observation import Observation, observation_of
 from latentia.tasks.refine import refine
 from latentia.tasks.walk import seeded
 
@@ -39,14 +40,21 @@ class Completions:
 
 
 def complete(
-    trained: TrainedModel, batch: Batch, *, n_samples: int = 8, seed: int = 0, steps: int | None = None
+    trained: TrainedModel,
+    batch: Batch,
+    *,
+    n_samples: int = 8,
+    draws: int = DRAWS,
+    seed: int = 0,
+    steps: int | None = None,
 ) -> Completions:
-    """Completes pictures.
+    """Completes pictures, and takes the noise off what is given with noise.
 
     Args:
         trained: a model of pictures.
-        batch: pictures (N, C, H, W) in [0, 1], and what is given of them.
+        batch: pictures (N, C, H, W) in [0, 1], what is given of them, and the level of noise on that.
         n_samples: different completions of each.
+        draws: of which mean and deviation are taken; those that are returned are among them.
         seed: of the draws; a sample depends on it and its number, not on `n_samples`.
         steps: of gradient to refine what the model believes of each picture; None leaves it to the model: none where it
             was trained with masks.
@@ -65,13 +73,12 @@ def complete(
         raise OptionError(f"There must be at least 1 sample, not {n_samples}.")
     batch = _as_seen(trained, batch).to(trained.device)
     chosen = default_steps(trained) if steps is None else steps
+    seen = None if isinstance(trained.model, MaskedVAE) else observation_of(batch)
     with torch.no_grad(), seeded(seed, Stream.COMPLETE):
         believed = trained.model.expect(batch)
-        if chosen:
-            believed = refine(
-                trained.model, believed, lambda likelihood: likelihood.log_prob(batch.x, batch.given), chosen
-            )
-        return _drawn(trained, believed, batch, n_samples)
+        if chosen and seen is not None:
+            believed = refine(trained.model, believed, seen.nats, chosen)
+        return _drawn(trained.model, believed, batch, seen, n_samples, max(draws, n_samples))
 
 
 def default_steps(trained: TrainedModel) -> int:
@@ -103,16 +110,18 @@ def _as_seen(trained: TrainedModel, batch: Batch) -> Batch:
     return replace(batch, x=(batch.x >= 0.5).to(batch.x.dtype))
 
 
-def _drawn(trained: TrainedModel, believed: Distribution, batch: Batch, n_samples: int) -> Completions:
+def _drawn(
+    model: LatentModel, believed: Distribution, batch: Batch, seen: Observation | None, n_samples: int, draws: int
+) -> Completions:
     """Decodes draws of the latents; those that are shown are among those that the mean is taken of."""
-    draws = max(DRAWS, n_samples)
     z = torch.cat([believed.sample((DRAWS,)) for _ in range(-(-draws // DRAWS))])[:draws]
     shown: list[Tensor] = []
     first, total, square = batch.x, torch.zeros_like(batch.x), torch.zeros_like(batch.x)
     at_once = max(1, DECODED_AT_ONCE // len(batch))
     for start in range(0, draws, at_once):
-        likelihood = trained.model.complete(Latents(z[start : start + at_once]), batch)
-        means, values = likelihood.mean.float(), likelihood.sample().float()
+        likelihood = model.complete(Latents(z[start : start + at_once]), batch)
+        view = likelihood if seen is None else seen.view(likelihood)
+        means, values = view.mean.float(), view.sample().float()
         first = first if start else means[0]
         away = means - first  # nothing is lost to rounding where all completions agree
         total = total + away.sum(0)

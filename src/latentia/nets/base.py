@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -70,6 +71,54 @@ class Decoder(Centred):
         """
 
 
+@dataclass(frozen=True)
+class Context:
+    """What a network sees in the part of some examples that is given.
+
+    Attributes:
+        features: of each example as a whole, shape (N, features).
+        maps: of its places, at one resolution after the other, the finest first, each of shape (N, width, H, W).
+    """
+
+    features: Tensor
+    maps: tuple[Tensor, ...]
+
+
+class ConditionalDecoder(Centred):
+    """Maps latents, and the part of an example that is given, to the parameters of a likelihood of the rest.
+
+    Attributes:
+        event_shape: shape of one example.
+        features: size of the features of what is given.
+    """
+
+    event_shape: Shape
+    features: int
+
+    @abstractmethod
+    def look(self, x: Tensor, given: Tensor, noise: Tensor, filled: Tensor) -> Context:
+        """Looks at what is given; once for all latents.
+
+        Args:
+            x: pictures, shape (N, C, H, W); what is not given may be anything.
+            given: True where `x` is given, shape (N, 1, H, W).
+            noise: standard deviation of the noise on what is given, broadcastable to `given`.
+            filled: `x` where it is given, a plain guess elsewhere.
+        """
+
+    @abstractmethod
+    def forward(self, z: Tensor, context: Context) -> Tensor:
+        """Decodes.
+
+        Args:
+            z: latents, shape (K, N, latent_dim).
+            context: of N examples, or of one for all of them.
+
+        Returns:
+            Parameters, shape (K, N, *out_shape).
+        """
+
+
 class SequenceEncoder(nn.Module, ABC):
     """Maps sequences to features of groups of positions, and of the whole.
 
@@ -134,6 +183,7 @@ class SequenceDecoder(Centred):
 
 ENCODERS: Registry[Encoder] = Registry("encoder")
 DECODERS: Registry[Decoder] = Registry("decoder")
+CONDITIONAL_DECODERS: Registry[ConditionalDecoder] = Registry("conditional decoder")
 SEQUENCE_ENCODERS: Registry[SequenceEncoder] = Registry("encoder of sequences")
 SEQUENCE_DECODERS: Registry[SequenceDecoder] = Registry("decoder of sequences")
 

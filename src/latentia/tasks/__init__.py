@@ -1,27 +1,36 @@
 """Tasks: functions of a trained model, one file each. They write no files; results are functions of their seeds."""
 
+from latentia.tasks.complete import Completions, complete
 from latentia.tasks.encode import Encoding, encode, encode_batches
 from latentia.tasks.generate import generate, prior_latents
+from latentia.tasks.inpaint import Inpainting, inpaint
 from latentia.tasks.interpolate import Way, interpolate, way_between
 from latentia.tasks.reconstruct import Reconstruction, reconstruct
+from latentia.tasks.restore import Restoration, restore
 from latentia.tasks.sound import sound, sound_of_files
 from latentia.tasks.traverse import Traversal, encode_own_samples, traverse
 from latentia.tasks.walk import decode_means, present
 
 __all__ = [
+    "Completions",
     "Encoding",
+    "Inpainting",
     "Reconstruction",
+    "Restoration",
     "Traversal",
     "Way",
+    "complete",
     "decode_means",
     "encode",
     "encode_batches",
     "encode_own_samples",
     "generate",
+    "inpaint",
     "interpolate",
     "present",
     "prior_latents",
     "reconstruct",
+    "restore",
     "sound",
     "sound_of_files",
     "traverse",

@@ -1,0 +1,119 @@
+"""Sets of pictures that exist only re-cut in the data mirror; the full ones have their own homes and terms."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentia.data import Arrays, RemoteFile, as_source, fetch
+from latentia.data.fetch import MIRROR, mirror_folder
+from latentia.data.source import Source
+from latentia.errors import FileError, OptionError, nearest
+
+TEST_SUBJECTS = 8  # of the 40 faces; their pictures are never trained on
+
+
+@dataclass(frozen=True)
+class RecutPictures:
+    """A set in one `.npz` file; it is opened like a named set.
+
+    Attributes:
+        name: of the set.
+        file: in the mirror.
+        cut: returns pictures and classes of a split from the arrays of the file.
+        names: of the classes.
+        original: the set that it is cut from, and where that is.
+    """
+
+    name: str
+    file: RemoteFile
+    cut: Callable[[Mapping[str, NDArray[Any]], str], tuple[NDArray[np.uint8], NDArray[Any]]]
+    names: tuple[str, ...]
+    original: str
+    splits: tuple[str, ...] = ("train", "test")
+
+    @property
+    def about(self) -> str:
+        """What it is."""
+        return f"{self.original}, re-cut"
+
+    @property
+    def version(self) -> str:
+        """Stands for the content and the split."""
+        return self.file.sha256
+
+    def read(self, split: str, mirror: Path | None) -> Arrays:
+        """Returns the pictures of a split.
+
+        Raises:
+            FileError: there is no mirror, or the file is not in it.
+            DataError: the file has another content than expected.
+        """
+        if mirror_folder(mirror) is None:
+            raise FileError(
+                f"'{self.name}' exists only re-cut in a data mirror: set {MIRROR} to one, or get the original, "
+                f"{self.original}."
+            )
+        with np.load(io.BytesIO(fetch(self.file, self.name, mirror)), allow_pickle=False) as arrays:
+            x, y = self.cut(arrays, split)
+        return Arrays(x, y.astype(np.int64), self.names)
+
+
+def _faces(arrays: Mapping[str, NDArray[Any]], split: str) -> tuple[NDArray[np.uint8], NDArray[Any]]:
+    """Splits by subject: nobody is on both sides."""
+    subject = arrays["subject"]
+    chosen = (subject >= 40 - TEST_SUBJECTS) == (split == "test")
+    return arrays["images64"][chosen], subject[chosen]
+
+
+def _cifar(arrays: Mapping[str, NDArray[Any]], split: str) -> tuple[NDArray[np.uint8], NDArray[Any]]:
+    return arrays[f"x_{split}"], arrays[f"y_{split}"]
+
+
+SETS: dict[str, RecutPictures] = {
+    entry.name: entry
+    for entry in (
+        RecutPictures(
+            name="orl-faces",
+            file=RemoteFile(
+                "images/orl-faces/orl-faces.npz",
+                (),
+                "3d8180bbd88b047d325cff06f35ea6e9d5d44e59c555ca037d3e6d69a773bd2e",
+            ),
+            cut=_faces,
+            names=tuple(f"subject {number}" for number in range(40)),
+            original="the ORL database of faces, AT&T Laboratories Cambridge",
+        ),
+        RecutPictures(
+            name="cifar10-part",
+            file=RemoteFile(
+                "images/cifar10-part/cifar10-part.npz",
+                (),
+                "c42d66fad15b18059d597d20ff17a1a0d7b9edeca0d17a3ef3176facfa3ba4ce",
+            ),
+            cut=_cifar,
+            names=(
+                *("airplane", "automobile", "bird", "cat", "deer"),
+                *("dog", "frog", "horse", "ship", "truck"),
+            ),
+            original="CIFAR-10, www.cs.toronto.edu/~kriz/cifar.html",
+        ),
+    )
+}
+
+
+def open_recut_pictures(name: str, mirror: Path | None = None) -> Source:
+    """Opens one of the sets; nothing is read yet.
+
+    Raises:
+        OptionError: no such set; the nearest is named.
+    """
+    if name not in SETS:
+        raise OptionError(f"There is no re-cut set '{name}': {nearest(name, SETS)}")
+    return as_source(name, SETS[name], mirror)

@@ -157,7 +157,7 @@ def test_expectation_in_every_kind_of_model(kind: str) -> None:
         if name.startswith("likelihood") or (kind != "masked" and name.startswith(("decoder", "prior"))):
             assert torch.allclose(plain, double, atol=1e-5), name
         # One number a weight: single entries, which most draws leave at zero, are not normal.
-        difference = (plain - double).double().flatten(1)
+        difference = (plain - double).double().reshape(len(plain), -1)
         difference = difference @ torch.randn(difference.shape[1], dtype=torch.float64)
         error = difference.std() / math.sqrt(len(difference))
         assert float(difference.mean().abs() / (error + 1e-7)) < 4.5, name

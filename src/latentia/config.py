@@ -124,6 +124,15 @@ class TrainingConfig(Section):
     speed_perturbation: float = Field(
         default=0.0, ge=0, le=0.5, description="largest change of a recording's speed at each visit, as a share"
     )
+    masks: tuple[Part, ...] = Field(
+        default=(), description="families of masks, one of which hides a part of each picture at each visit"
+    )
+    noise: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="largest standard deviation of noise on what masks leave, of the full range",
+    )
     prior_steps: int = Field(
         default=0, ge=0, description="steps at the end in which the priors of a model of sequences alone are trained"
     )

@@ -44,6 +44,11 @@ class Batch:
         lengths: valid length of each sequence, shape (N,); None where all of `x` is valid.
         labels: for each head the class of each example, shape (N,), -1 where unknown.
         index: the position of each example in its data set, shape (N,).
+        given: True where a model is told `x`, a part of what was observed, shape broadcastable to `x`; it is asked for
+            the rest. None where it is told nothing.
+        noise: standard deviation of the noise on what is given, broadcastable to `x`; where it is not 0, the model is
+            asked for what is given too. None where there is no noise.
+        told: what is given with its noise, shape of `x`; None where it is `x` itself.
     """
 
     x: Tensor
@@ -51,6 +56,9 @@ class Batch:
     lengths: Tensor | None = None
     labels: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
     index: Tensor | None = None
+    given: Tensor | None = None
+    noise: Tensor | None = None
+    told: Tensor | None = None
 
     def __len__(self) -> int:
         return self.x.shape[0]
@@ -61,7 +69,15 @@ class Batch:
         def part(value: Tensor | None) -> Tensor | None:
             return None if value is None else value[chosen]
 
-        return Batch(self.x[chosen], part(self.observed), part(self.lengths), index=part(self.index))
+        return Batch(
+            self.x[chosen],
+            part(self.observed),
+            part(self.lengths),
+            index=part(self.index),
+            given=part(self.given),
+            noise=part(self.noise),
+            told=part(self.told),
+        )
 
     def sequence(self, number: int) -> Tensor:
         """Returns the valid part of one example."""
@@ -80,6 +96,9 @@ class Batch:
             lengths=move(self.lengths),
             labels={name: label.to(device, non_blocking=True) for name, label in self.labels.items()},
             index=move(self.index),
+            given=move(self.given),
+            noise=move(self.noise),
+            told=move(self.told),
         )
 
 

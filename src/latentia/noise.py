@@ -19,6 +19,7 @@ class Stream(IntEnum):
     EVALUATE = 11
     BINARISE = 12
     IMPORTANCE = 13
+    COMPLETE = 20
 
 
 def seed_noise(seed: int, stream: Stream, step: int = 0) -> None:

@@ -106,6 +106,13 @@ def test_ways_traversals_and_latents(voice_run, spoken, cli, tmp_path):
     with np.load(tmp_path / "z.npz") as latents:
         assert latents["mean"].shape == (24, 4)
         assert set(latents["label"]) == {"low", "high"}
+        assert "frame_mean" not in latents
+    assert cli("embed", voice_run, spoken, "--frames", "-o", tmp_path / "frames.npz").code == 0
+    with np.load(tmp_path / "frames.npz") as latents:
+        frames, counts = latents["frame_mean"], latents["frame_count"]
+    assert frames.shape == (24, counts.max(), 3)
+    row = counts.argmin()
+    assert np.all(frames[row, : counts[row]] != 0)
 
 
 def test_what_does_not_fit_is_said(voice_run, trained, spoken, cli, tmp_path):
@@ -116,6 +123,8 @@ def test_what_does_not_fit_is_said(voice_run, trained, spoken, cli, tmp_path):
     assert (sound.code, "not a picture" in sound.err) == (2, True)
     data = cli("evaluate", trained, spoken, "-o", tmp_path / "out")
     assert (data.code, "holds recordings, but the model takes pictures" in data.err) == (2, True)
+    frames = cli("embed", trained, "digits", "--frames", "-o", tmp_path / "z.npz")
+    assert (frames.code, "latents of frames" in frames.err) == (2, True)
     preset = cli("train", spoken, "-o", tmp_path / "new", "--preset", "image")
     assert (preset.code, "is for pictures, but" in preset.err) == (2, True)
     other = cli("train", "digits", "-o", tmp_path / "new", "--preset", "speech")

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 from latentia.config import ModelConfig, Part
 from latentia.core import Batch
+from latentia.data import MASKS
 from latentia.distributions import FRAME_PRIORS, LIKELIHOODS, POSTERIORS, PRIORS
 from latentia.distributions.base import diagonal_normal
 from latentia.models import MODELS, build_model
-from latentia.nets import DECODERS, ENCODERS, SEQUENCE_DECODERS, SEQUENCE_ENCODERS
+from latentia.nets import CONDITIONAL_DECODERS, DECODERS, ENCODERS, SEQUENCE_DECODERS, SEQUENCE_ENCODERS
 from latentia.objectives import OBJECTIVES, log_weights
 from latentia.registry import Registry
 
@@ -35,7 +36,9 @@ SMALL: dict[str, dict[str, Any]] = {
     "vamp": {"components": 4},
     "discretised-logistic-mixture": {"components": 2},
     "iwae": {"n_samples": 3},
+    "unet": {"widths": (4, 6), "blocks": (1, 1), "dense": 6},
 }
+NETWORKS = {"sequence": ("conv-gru", "conv-gru"), "masked": ("dense", "unet")}  # encoder and decoder
 
 
 def small(name: str) -> Part:
@@ -58,6 +61,9 @@ def data(likelihood: str, shape: tuple[int, ...], n: int = 4) -> Tensor:
 
 def examples(config: ModelConfig, shape: tuple[int, ...]) -> Batch:
     """Four examples; those of sequence models have different lengths."""
+    if config.kind == "masked":  # the first is told nothing
+        given = (torch.rand(4, 1, *shape[1:]) < 0.5) & (torch.arange(4) > 0).view(4, 1, 1, 1)
+        return Batch(data(config.likelihood.name, shape), given=given)
     if config.kind != "sequence":
         return Batch(data(config.likelihood.name, shape))
     lengths = torch.tensor(LENGTHS)
@@ -68,9 +74,13 @@ def examples(config: ModelConfig, shape: tuple[int, ...]) -> Batch:
 def every_model() -> list[tuple[ModelConfig, tuple[int, ...]]]:
     cases: list[tuple[ModelConfig, tuple[int, ...]]] = []
     for kind in MODELS:
-        networks = "conv-gru" if kind == "sequence" else "dense"
-        base = ModelConfig(kind=kind, latent_dim=LATENT, frame_dim=2, encoder=small(networks), decoder=small(networks))
-        likelihoods = [name for name in LIKELIHOODS if kind != "sequence" or shapes_of(name) == [VECTOR]]
+        encoder, decoder = NETWORKS.get(kind, ("dense", "dense"))
+        base = ModelConfig(kind=kind, latent_dim=LATENT, frame_dim=2, encoder=small(encoder), decoder=small(decoder))
+        fitting = {
+            "sequence": lambda name: shapes_of(name) == [VECTOR],
+            "masked": lambda name: IMAGE in shapes_of(name),
+        }
+        likelihoods = [name for name in LIKELIHOODS if fitting.get(kind, bool)(name)]
         for name in likelihoods:
             cases += [(base.model_copy(update={"likelihood": small(name)}), s) for s in shapes_of(name)]
         fields: list[tuple[str, Registry[Any]]] = [
@@ -159,7 +169,8 @@ def test_hidden_values_do_not_matter(config: ModelConfig, shape: tuple[int, ...]
     observed = observed if whole.observed is None else observed & whole.observed
     results: list[Tensor] = []
     for filler in (0.0, 1.0, math.nan):
-        batch = Batch(torch.where(observed, whole.x, torch.tensor(filler)), observed, whole.lengths)
+        given = None if whole.given is None else whole.given & observed
+        batch = Batch(torch.where(observed, whole.x, torch.tensor(filler)), observed, whole.lengths, given=given)
         torch.manual_seed(0)
         results.append(log_weights(model.infer(batch, 2), batch))
     assert torch.isfinite(results[0]).all()
@@ -178,6 +189,7 @@ def everything() -> list[tuple[Registry[Any], str, dict[str, Any]]]:
         "channels": 1,
     }
     registries: list[Registry[Any]] = [ENCODERS, DECODERS, POSTERIORS, PRIORS, LIKELIHOODS, OBJECTIVES]
+    registries += [CONDITIONAL_DECODERS, MASKS]
     of_sequences: list[Registry[Any]] = [SEQUENCE_ENCODERS, SEQUENCE_DECODERS, FRAME_PRIORS]
     frames = {**sizes, "event_shape": VECTOR, "out_shape": VECTOR}
     return [(registry, name, sizes) for registry in registries for name in registry] + [

@@ -198,3 +198,43 @@ def test_other_wrong_input(fitted, tmp_path):
         fitted.sample(0)
     with pytest.raises(DataError, match="at least 2"):
         ImageVAE(**SMALL).fit(np.zeros((1, 8, 8), np.uint8))
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.float64])
+def test_inpainting(fitted, kind):
+    image = (load_digits().images[3] / 16 * (255 if kind == np.uint8 else 1)).astype(kind)
+    missing = np.zeros((8, 8), bool)
+    missing[2:5, 3:6] = True
+    filled = fitted.inpaint(image, missing, n_samples=3, random_state=1)
+    assert filled.samples.shape == (3, 8, 8)
+    assert filled.mean.shape == filled.std.shape == (8, 8)
+    assert filled.samples.dtype == filled.mean.dtype == kind
+    assert np.array_equal(filled.samples[:, ~missing], np.repeat(image[None, ~missing], 3, 0))
+    assert (filled.std[missing] > 0).any()
+    assert (filled.std[~missing] == 0).all()
+    again = fitted.inpaint(image, missing, n_samples=3, random_state=1)
+    assert np.array_equal(again.samples, filled.samples)
+
+
+def test_nan_is_missing_when_inpainting(fitted):
+    image = load_digits().images[3] / 16
+    image[2:5, 3:6] = np.nan
+    assert np.isfinite(fitted.inpaint(image, n_samples=1).samples).all()
+    with pytest.raises(DataError, match="nothing to fill in"):
+        fitted.inpaint(load_digits().images[3] / 16)
+    with pytest.raises(DataError, match="True or False"):
+        fitted.inpaint(image, np.ones((8, 8)))
+    with pytest.raises(NotFittedError):
+        ImageVAE().inpaint(image)
+
+
+def test_restoring(fitted):
+    image = (load_digits().images[3] / 16).astype(np.float32)
+    restored = fitted.restore(image, noise=0.1, random_state=1)
+    assert restored.shape == image.shape
+    assert restored.dtype == image.dtype
+    assert not np.array_equal(restored, image)
+    with pytest.raises(OptionError, match="level of noise"):
+        fitted.restore(image, noise=-1)
+    with pytest.raises(NotFittedError):
+        ImageVAE().restore(image)

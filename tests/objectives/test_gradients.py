@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -53,6 +54,12 @@ def chain(p: dict[str, Tensor], k: int) -> Inference:
     return Inference(groups, likelihood()(p["decoder"] * (one + two)))
 
 
+DENSE = Part(name="dense", width=4)
+RECURRENT = Part(name="conv-gru", width=4, blocks=1, stride=2)
+NETWORKS = {
+    "sequence": (RECURRENT, RECURRENT),
+    "masked": (DENSE, Part(name="unet", widths=(4, 4), blocks=(1, 1), dense=4)),
+}
 SINGLE = {"mean": 0.1, "log_scale": -0.2, "decoder": 1.3}
 CHAIN = {**SINGLE, "slope": 0.8, "shift": -0.2, "log_scale_2": -0.5}
 CASES = [(single, SINGLE), (chain, CHAIN)]
@@ -120,34 +127,40 @@ def test_at_the_exact_posterior_it_is_zero_for_every_draw(k: int) -> None:
 @pytest.mark.parametrize("kind", list(MODELS))
 def test_expectation_in_every_kind_of_model(kind: str) -> None:
     """Over many draws no weight of a tiny model has another mean gradient, and the decoder's are equal."""
-    networks = Part(name="conv-gru", width=4, blocks=1, stride=2) if kind == "sequence" else Part(name="dense", width=4)
-    config = ModelConfig(kind=kind, latent_dim=2, frame_dim=2, encoder=networks, decoder=networks)
+    encoder, decoder = NETWORKS.get(kind, (DENSE, DENSE))
+    shape = (1, 4, 4) if kind == "masked" else (3,)
+    config = ModelConfig(kind=kind, latent_dim=2, frame_dim=2, encoder=encoder, decoder=decoder)
     config = config.model_copy(
         update={"likelihood": Part(name="gaussian"), "frame_prior": Part(name="recurrent", width=4)}
     )
     torch.manual_seed(0)
-    model = build_model(config, (3,))
+    model = build_model(config, shape)
     with torch.no_grad():
         for weights in model.parameters():
             weights.add_(0.3 * torch.randn_like(weights))
-    batch = (
-        Batch(torch.randn(2, 5, 3), lengths=torch.tensor([5, 4])) if kind == "sequence" else Batch(torch.randn(4, 3))
-    )
+    batch = Batch(torch.randn(4, *shape))
+    if kind == "sequence":
+        batch = Batch(torch.randn(2, 5, 3), lengths=torch.tensor([5, 4]))
+    if kind == "masked":
+        batch = replace(batch, given=torch.rand(batch.x.shape) < 0.5)
     names = [name for name, _ in model.named_parameters()]
     draws: dict[str, list[list[Tensor]]] = {"plain": [], "doubly-reparameterised": []}
     for gradient, found in draws.items():
         objective = Iwae(4, gradient=gradient)  # type: ignore[arg-type]
-        for seed in range(150):
+        for seed in range(400):
             torch.manual_seed(seed)
             loss = objective(model.infer(batch, 4), batch).loss.mean()
             found.append(list(torch.autograd.grad(loss, list(model.parameters()))))
     for number, name in enumerate(names):
         plain, double = (torch.stack([draw[number] for draw in draws[gradient]]) for gradient in draws)
-        if name.startswith(("decoder", "prior", "likelihood")):
+        # In a masked model the posterior sees what the decoder's network has seen.
+        if name.startswith("likelihood") or (kind != "masked" and name.startswith(("decoder", "prior"))):
             assert torch.allclose(plain, double, atol=1e-5), name
-        difference = (plain - double).double()
-        error = difference.std(0) / math.sqrt(len(difference))
-        assert float((difference.mean(0).abs() / (error + 1e-7)).max()) < 5.5, name
+        # One number a weight: single entries, which most draws leave at zero, are not normal.
+        difference = (plain - double).double().reshape(len(plain), -1)
+        difference = difference @ torch.randn(difference.shape[1], dtype=torch.float64)
+        error = difference.std() / math.sqrt(len(difference))
+        assert float(difference.mean().abs() / (error + 1e-7)) < 4.5, name
 
 
 def test_evaluation_needs_no_gradient() -> None:

@@ -38,10 +38,12 @@ def test_a_recording_gives_the_same_alone_and_in_a_batch(speech):
     trained, dataset = speech
     together, alone = encode(trained, dataset), encode(trained, dataset, [7])
     assert together.mean.shape == (24, 4)
-    assert alone.mean[0] == pytest.approx(together.mean[7], abs=1e-5)
-    assert alone.std[0] == pytest.approx(together.std[7], abs=1e-5)
+    # The weights at random make figures of several tens, of which float32 keeps seven digits.
+    assert alone.mean[0] == pytest.approx(together.mean[7], rel=1e-5, abs=1e-5)
+    assert alone.std[0] == pytest.approx(together.std[7], rel=1e-5, abs=1e-5)
     both, one = reconstruct(trained, dataset).mean, reconstruct(trained, dataset, [7]).mean
-    assert torch.allclose(both.sequence(7), one.sequence(0), atol=1e-5)
+    range_of_values = float(one.x.max() - one.x.min())
+    assert torch.allclose(both.sequence(7) / range_of_values, one.sequence(0) / range_of_values, atol=1e-5)
     # The search for phases makes more of the last digit, so that it is given the same features.
     waves, wave = sound(trained, both), sound(trained, Batch(both.sequence(7)[None]))
     assert waves[7] == pytest.approx(wave[0], abs=1e-5)

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from latentia.data import Dataset
+    from latentia.tasks import Encoding
 
-ARRAYS = ("mean", "std", "file_name", "split")
+ARRAYS = ("mean", "std", "file_name", "split", "frame_mean", "frame_count")
 
 
 def embed(
@@ -26,16 +27,22 @@ def embed(
     data: DataArgument,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT.npz", help="File to write.")],
     labels: LabelsFile = None,
+    frames: Annotated[
+        bool, typer.Option("--frames", help="Of recordings, also write the latents of each group of frames.")
+    ] = False,
     mirror: Mirror = None,
     skip_bad: SkipBad = False,
 ) -> Outcome:
     """Write posterior means and standard deviations, with file names and labels."""
     from latentia.data import open_source
+    from latentia.errors import OptionError
     from latentia.files import make_folder, replacing, require_no_folder
     from latentia.runs import read_model
 
     require_no_folder(output)
     trained = read_model(run)
+    if frames and trained.preprocessing.kind != "speech":
+        raise OptionError("Only models of speech have latents of frames: leave --frames out.")
     source = open_source(data, labels=labels, mirror=mirror)
     import numpy as np
 
@@ -47,16 +54,39 @@ def embed(
             dataset = source.load(trained.preprocessing, split, skip_bad=skip_bad, progress=progress)
         encoding = encode(trained, dataset)
         part = {"mean": encoding.mean, "std": encoding.std, **_columns(dataset)}
+        if frames:
+            part |= _frames(encoding, trained.model.stride)
         if len(source.splits) > 1:
             part["split"] = np.array([split] * len(dataset))
         parts.append(part)
-    arrays = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    arrays = {key: _below([part[key] for part in parts]) for key in parts[0]}
     make_folder(output.parent)
     with replacing(output) as temporary:
         _write_arrays(temporary, arrays)
     n = len(arrays["mean"])
     text = f"Wrote the latents of {count(n, 'example')} to {output}: arrays {', '.join(arrays)}."
     return Outcome(text, {"output": str(output), "n_examples": n, "arrays": list(arrays)})
+
+
+def _frames(encoding: Encoding, stride: int) -> dict[str, NDArray[Any]]:
+    """Returns posterior means of the groups of frames (N, G, D'), zero behind the end, and how many groups exist."""
+    import numpy as np
+
+    if encoding.frames is None or encoding.lengths is None:
+        return {"frame_mean": np.empty((0, 0, 0), np.float32), "frame_count": np.empty(0, np.int64)}
+    from latentia.nets.recurrent import group_count
+
+    return {"frame_mean": encoding.frames.numpy(), "frame_count": group_count(encoding.lengths, stride).numpy()}
+
+
+def _below(parts: list[NDArray[Any]]) -> NDArray[Any]:
+    """Puts the arrays of splits below each other; those of frames may differ in their second axis."""
+    import numpy as np
+
+    if parts[0].ndim == 3:
+        longest = max(part.shape[1] for part in parts)
+        parts = [np.pad(part, ((0, 0), (0, longest - part.shape[1]), (0, 0))) for part in parts]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _write_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> None:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, cast
 import typer
 
 import latentia
-from latentia.cli import about, data, latents, make, measure, train
+from latentia.cli import about, data, latents, make, measure, repair, train
 from latentia.cli.console import complain, printable, silence
 from latentia.cli.outcome import Outcome, verb
 from latentia.errors import EXIT_FAULT, EXIT_INTERRUPTED, EXIT_OK, EXIT_USER, FileError, LatentiaError
@@ -32,7 +32,7 @@ app = typer.Typer(
 data_app = typer.Typer(help="Named data sets; what is in a folder, and what is wrong with it.")
 for function in (
     *(train.train, make.generate, make.reconstruct, make.interpolate, make.traverse),
-    *(latents.embed, measure.evaluate),
+    *(repair.inpaint, repair.restore, latents.embed, measure.evaluate),
 ):
     app.command()(verb(function))
 app.add_typer(data_app, name="data")

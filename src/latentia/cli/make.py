@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from latentia.cli.console import count, reading
-from latentia.cli.media import Medium, medium_of
+from latentia.cli.media import Medium, medium_of, require_no_input
 from latentia.cli.options import Mirror, OutputFolder, RunArgument, Seed
 from latentia.cli.outcome import Outcome
 from latentia.errors import OptionError
@@ -170,9 +170,7 @@ def _write(
 
     targets = [output / f"{name}{medium.suffix}" for name in names]
     overview = output / f"{GRID}.png"
-    for path in (*targets, overview):
-        if path.exists() and any(path.samefile(own) for own in inputs):
-            raise OptionError(f"{path} is an input, and the results would replace it; choose another folder with -o.")
+    require_no_input((*targets, overview), inputs)
     make_folder(output)
     for path, item in zip(targets, items, strict=True):
         medium.write(path, item, task)

@@ -69,6 +69,17 @@ def medium_of(trained: TrainedModel, run: Path) -> Medium:
     return Pictures(trained) if kind == "image" else Sounds(trained)
 
 
+def require_no_input(targets: Sequence[Path], inputs: Sequence[Path]) -> None:
+    """Checks that no result would replace what it is made of.
+
+    Raises:
+        OptionError: one would.
+    """
+    for path in targets:
+        if path.exists() and any(path.samefile(own) for own in inputs):
+            raise OptionError(f"{path} is an input, and the results would replace it; choose another place with -o.")
+
+
 @dataclass(frozen=True)
 class Pictures:
     """Pictures, one example for each file."""

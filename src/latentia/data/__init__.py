@@ -10,6 +10,7 @@ from latentia.data.audio import (
     write_recording,
 )
 from latentia.data.cache import RowFile, cache_folder, clear_cache
+from latentia.data.canvas import Box, Canvas, from_channels, to_channels
 from latentia.data.check import CheckReport, FolderReport, SpeechReport, check_folder
 from latentia.data.clip_source import ClipSource
 from latentia.data.clips import Clips
@@ -20,6 +21,8 @@ from latentia.data.frontend import Feature, FrontEnd
 from latentia.data.fsdd import Fsdd
 from latentia.data.images import grid, read_picture, write_picture
 from latentia.data.labels import LabelTable, attach, encode_labels, read_labels
+from latentia.data.mask_files import read_mask
+from latentia.data.masks import MASKS, Mask, build_masks, give, spoil
 from latentia.data.named import ClipSet, IdxSet, NamedSet, as_source, fetch_named, list_named, named_sets
 from latentia.data.opening import open_source
 from latentia.data.order import epoch_batches, epoch_order
@@ -45,10 +48,13 @@ from latentia.data.spoken import SpokenDigits
 
 __all__ = [
     "ARRAYS",
+    "MASKS",
     "NOUNS",
     "ArraySource",
     "Arrays",
     "AudioHeader",
+    "Box",
+    "Canvas",
     "CheckReport",
     "ClipSet",
     "ClipSource",
@@ -65,6 +71,7 @@ __all__ = [
     "Indices",
     "Kind",
     "LabelTable",
+    "Mask",
     "NamedSet",
     "Preprocessing",
     "Problem",
@@ -83,6 +90,7 @@ __all__ = [
     "VectorPreprocessing",
     "as_source",
     "attach",
+    "build_masks",
     "cache_folder",
     "check_folder",
     "choose_preprocessing",
@@ -94,6 +102,8 @@ __all__ = [
     "epoch_order",
     "fetch",
     "fetch_named",
+    "from_channels",
+    "give",
     "grid",
     "holdout",
     "level_gain",
@@ -105,13 +115,16 @@ __all__ = [
     "prepare",
     "read_audio_header",
     "read_labels",
+    "read_mask",
     "read_picture",
     "read_recording",
     "require_kind",
     "require_trainable",
     "resample",
+    "spoil",
     "spread",
     "stream_recording",
+    "to_channels",
     "to_float",
     "write_picture",
     "write_recording",

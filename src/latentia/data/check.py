@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from latentia.data.audio import AudioHeader, Recording, read_audio_header
-from latentia.data.dataset import Problem
+from latentia.data.dataset import Problem, worst_first
 from latentia.data.files import FileSource, Reading, parts_of, read_files
 from latentia.data.folder import open_folder
 from latentia.data.labels import SPEAKER
@@ -220,7 +220,7 @@ def _read_all(
         done += len(readings)
         if progress is not None:
             progress(done, len(source.files))
-    return facts, (*problems, *source.notes)
+    return facts, worst_first([*problems, *source.notes])
 
 
 def _common(source: FileSource, n_usable: int, problems: tuple[Problem, ...], advice: list[str]) -> dict[str, Any]:

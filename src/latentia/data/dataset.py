@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -46,6 +46,16 @@ class Problem:
     kind: str
     message: str
     skipped: bool = True
+
+
+def worst_first(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Puts files that were left out before mere remarks, each in their order.
+
+    Example:
+        >>> [problem.kind for problem in worst_first([Problem("a", "channels", "", False), Problem("b", "empty", "")])]
+        ['empty', 'channels']
+    """
+    return tuple(sorted(problems, key=lambda problem: not problem.skipped))
 
 
 @dataclass(frozen=True)

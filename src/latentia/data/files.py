@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-from latentia.data.dataset import Dataset, Problem
+from latentia.data.dataset import Dataset, Problem, worst_first
 from latentia.data.labels import LabelTable, attach
 from latentia.data.preprocessing import Preprocessing
 from latentia.data.source import ALL, Kind, Progress, Survey, choose_split, require_kind, require_readable
@@ -129,7 +129,7 @@ class FileSource:
         require_kind(self, preprocessing)
         dataset = self.medium.load(self, preprocessing, progress)
         require_readable(self.name, self.medium.noun, len(self.files), dataset.problems, skip_bad)
-        dataset = replace(dataset, problems=dataset.problems + self.notes)
+        dataset = replace(dataset, problems=worst_first(dataset.problems + self.notes))
         for table in self.tables:
             dataset = attach(dataset, table)
         return dataset

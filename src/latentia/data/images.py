@@ -124,12 +124,12 @@ def read_header(path: Path) -> Header:
         raise FileError(f"Cannot read {path}: {error.strerror or error}.") from error
 
 
-def write_picture(path: Path | str, array: NDArray[np.uint8], **text: str) -> None:
+def write_picture(path: Path | str, array: NDArray[Any], **text: str) -> None:
     """Writes a PNG file in one piece: a crash leaves either the old file or the new one.
 
     Args:
         path: where to; the folder must exist.
-        array: uint8, shape (H, W) or (H, W, C) with 1, 3 or 4 channels.
+        array: uint8, shape (H, W) or (H, W, C) with 1 to 4 channels; or uint16 or bool, shape (H, W).
         text: PNG text tags, for example `synthetic="latentia 0.1.0 generate"`.
 
     Raises:

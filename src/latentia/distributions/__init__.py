@@ -9,6 +9,7 @@ from latentia.distributions.base import (
     LazyPosterior,
     LazyPrior,
 )
+from latentia.distributions.conditional import EitherPrior
 from latentia.distributions.flow import FlowPrior
 from latentia.distributions.frames import (
     FRAME_PRIORS,
@@ -34,6 +35,7 @@ __all__ = [
     "DiagonalGaussian",
     "DiscretisedGaussian",
     "DiscretisedLogisticMixture",
+    "EitherPrior",
     "Encode",
     "Expectation",
     "FlowPrior",

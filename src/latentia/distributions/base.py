@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
 
@@ -31,6 +32,15 @@ class LazyPosterior(nn.Module, ABC):
 
         Returns:
             A distribution of batch shape (...) and event shape (latent_dim,) with `rsample`.
+        """
+
+    @torch.no_grad()
+    def start_along(self, weight: Tensor, scale: Tensor) -> None:
+        """Starts with means that are linear functions of the features, where a posterior can.
+
+        Args:
+            weight: of the features, shape (latent_dim, features).
+            scale: standard deviations, shape (latent_dim,).
         """
 
 
@@ -80,6 +90,10 @@ class LazyLikelihood(nn.Module, ABC):
         Training starts the decoder's offset there; None where a likelihood has no such thing.
         """
         return None
+
+    @torch.no_grad()
+    def start_at_error(self, mean_square: Tensor) -> None:
+        """Starts the scale, where one is learned, at the root of a mean squared error."""
 
     @abstractmethod
     def forward(self, parameters: Tensor) -> Likelihood:

@@ -163,6 +163,11 @@ class _ScaledLikelihood(LazyLikelihood):
         location = mean - self.middle
         return torch.cat([location, torch.zeros_like(location)]) if self.scale == "predicted" else location
 
+    @torch.no_grad()
+    def start_at_error(self, mean_square: Tensor) -> None:
+        if self.scale == "shared":
+            self.log_scale.copy_(0.5 * mean_square.log())
+
     def locate(self, parameters: Tensor) -> tuple[Tensor, Tensor]:
         """Splits the decoder's output into location and scale."""
         parameters = parameters.float()

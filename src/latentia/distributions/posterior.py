@@ -40,6 +40,11 @@ class DiagonalGaussian(LazyPosterior):
             self.head.bias[:latent_dim] = 0.0
             self.head.bias[latent_dim:] = INITIAL_LOG_SCALE
 
+    @torch.no_grad()
+    def start_along(self, weight: Tensor, scale: Tensor) -> None:
+        self.head.weight[: self.latent_dim] = weight
+        self.head.bias[self.latent_dim :] = scale.log()
+
     def forward(self, features: Tensor) -> Distribution:
         head = self.head(features)
         # At least single precision: under an autocast the head's is half, and a scale needs more.

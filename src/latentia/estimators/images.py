@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -12,14 +13,30 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted  # pyright: ignore[reportUnknownVariableType]
 
 from latentia.core import Batch, Latents
-from latentia.data import ARRAYS, Arrays, ArraySource, Dataset, ImagePreprocessing, Source, open_source
+from latentia.data import ARRAYS, Arrays, ArraySource, Canvas, Dataset, ImagePreprocessing, Source, open_source
 from latentia.errors import DataError, OptionError
 from latentia.estimators.base import BaseVAE, Floats, seed_of
 from latentia.estimators.likelihood import log_likelihood
-from latentia.tasks import decode_means, encode, generate, reconstruct
+from latentia.tasks import decode_means, encode, generate, inpaint, reconstruct, restore
 from latentia.tasks.walk import look_at, row_batches
 
 Pictures = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A picture, filled in.
+
+    Attributes:
+        samples: different completions, in the type of the picture, shape (n_samples, H, W) or (n_samples, H, W, C).
+        mean: of many completions, in the type and shape of the picture.
+        std: standard deviation of what was filled in, in units of the picture, float32, (H, W) or (H, W, colours); 0
+            where the picture was given.
+    """
+
+    samples: NDArray[Any]
+    mean: NDArray[Any]
+    std: NDArray[np.float32]
 
 
 class ImageVAE(BaseVAE):
@@ -86,6 +103,68 @@ class ImageVAE(BaseVAE):
             raise OptionError(f"n_samples must be at least 1, not {n_samples}.")
         return self._pictures(generate(self.trained_, n_samples, seed_of(random_state)))
 
+    def inpaint(
+        self,
+        image: Any,
+        missing: Any = None,
+        n_samples: int = 8,
+        *,
+        steps: int | None = None,
+        random_state: Any = None,
+    ) -> Filled:
+        """Fills in what is missing of a picture of any size; the rest comes back bit for bit.
+
+        A model with the preset `inpainting` was trained for it; of any other what it believes is refined by steps of
+        gradient, picture by picture.
+
+        Args:
+            image: uint8, uint16, bool or floats in [0, 1], shape (H, W) or (H, W, C) with 1 to 4 channels; NaN and
+                transparent pixels are missing.
+            missing: True where pixels are missing too, shape (H, W).
+            n_samples: different completions.
+            steps: of gradient; None leaves it to the model.
+            random_state: a seed or RandomState; None draws others at each call.
+
+        Raises:
+            DataError: an array of another shape or type, a mask of another size, nothing missing, or everything.
+            OptionError: no samples.
+
+        Example:
+            >>> images = np.random.default_rng(0).random((40, 8, 8), np.float32)
+            >>> missing = np.eye(8, dtype=bool)
+            >>> filled = ImageVAE(latent_dim=2, epochs=1).fit(images).inpaint(images[0], missing, n_samples=3)
+            >>> filled.samples.shape, bool((filled.mean == images[0])[~missing].all())
+            ((3, 8, 8), True)
+        """
+        check_is_fitted(self)
+        canvas = Canvas.from_array(np.asarray(image), None if missing is None else _flags(missing))
+        result = inpaint(self.trained_, canvas, n_samples=n_samples, seed=seed_of(random_state), steps=steps)
+        std = result.std() * np.float32(canvas.white)
+        samples = np.stack([result.sample(number) for number in range(n_samples)])
+        return Filled(samples, result.mean(), std[..., 0] if canvas.flat else std)
+
+    def restore(
+        self, image: Any, missing: Any = None, *, noise: float | None = None, random_state: Any = None
+    ) -> NDArray[Any]:
+        """Takes the noise off a picture of any size, and fills in what is missing of it.
+
+        Args:
+            image: as for `inpaint`.
+            missing: True where pixels are missing, shape (H, W).
+            noise: standard deviation of the noise, on the scale of [0, 1]; estimated if None.
+            random_state: a seed or RandomState; None draws others at each call.
+
+        Returns:
+            The picture in its own type and shape.
+
+        Raises:
+            DataError: an array of another shape or type, or a mask of another size.
+            OptionError: a level of noise outside of [0, 1].
+        """
+        check_is_fitted(self)
+        canvas = Canvas.from_array(np.asarray(image), None if missing is None else _flags(missing))
+        return restore(self.trained_, canvas, noise=noise, seed=seed_of(random_state)).picture()
+
     def score_samples(self, X: Any) -> Floats:  # noqa: N803
         """Estimates the log likelihood of each picture by importance sampling, nats, shape (N,).
 
@@ -110,6 +189,13 @@ class ImageVAE(BaseVAE):
     def _pictures(self, made: Batch) -> Pictures:
         levels = made.x.clamp(0, 1).permute(0, 2, 3, 1).contiguous().numpy()
         return levels[..., 0] if cast(ImagePreprocessing, self.trained_.preprocessing).channels == 1 else levels
+
+
+def _flags(missing: Any) -> NDArray[np.bool_]:
+    flags = np.asarray(missing)
+    if flags.dtype != np.bool_:
+        raise DataError(f"missing must be True or False for each pixel, not {flags.dtype}; compare it with something.")
+    return flags
 
 
 def _source(X: Any) -> Source:  # noqa: N803

@@ -7,6 +7,7 @@ from latentia.metrics.latents import (
     gaussian_kl,
     information_per_latent,
 )
+from latentia.metrics.pictures import noise_level, psnr
 from latentia.metrics.samples import Overlap, frechet_distance, precision_recall
 from latentia.metrics.speech import (
     active_level,
@@ -28,8 +29,10 @@ __all__ = [
     "information_per_latent",
     "log_spectral_distance",
     "mel_cepstral_distortion",
+    "noise_level",
     "pitch",
     "precision_recall",
+    "psnr",
     "si_sdr",
     "spectral_centroid",
 ]

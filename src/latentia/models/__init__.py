@@ -9,6 +9,7 @@ from latentia.models.build import (
     build_vocoder,
     with_new_priors,
 )
+from latentia.models.masked import MaskedVAE
 from latentia.models.sequence import SequenceVAE
 from latentia.models.single import SingleLatentVAE
 from latentia.models.vocoder import VOCODERS, GriffinLim, PhaseGradient, Vocoder
@@ -19,6 +20,7 @@ __all__ = [
     "VOCODERS",
     "GriffinLim",
     "LatentModel",
+    "MaskedVAE",
     "PhaseGradient",
     "SequenceVAE",
     "SingleLatentVAE",

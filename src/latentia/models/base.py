@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
@@ -85,6 +86,17 @@ class LatentModel(nn.Module, ABC):
     @abstractmethod
     def decode(self, latents: Latents) -> Likelihood:
         """Returns p(x|latents)."""
+
+    def expect(self, batch: Batch) -> Distribution:
+        """Returns what is believed of the code by one who sees only what is given of a batch, batch shape (N,).
+
+        Models that were not trained for it take what is not given as unobserved.
+        """
+        return self.posterior_of(replace(batch, observed=batch.given))
+
+    def complete(self, latents: Latents, batch: Batch) -> Likelihood:
+        """Returns p(x|latents) where a part of `x` is given too; a model of bare latents has no use for it."""
+        return self.decode(latents)
 
 
 MODELS: Registry[LatentModel] = Registry("model")

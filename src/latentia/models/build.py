@@ -53,15 +53,19 @@ def build_model(config: ModelConfig, event_shape: Shape, parts: Mapping[str, Any
 
     encoder = build(kind.encoders, "encoder")
     posterior = partial(build, POSTERIORS, "posterior", features=encoder.features)
+    made: dict[str, Any] = {}
     possible: dict[str, Callable[[], Any]] = {
         "posterior": posterior,
         "prior": lambda: own.get("prior") or build_prior(config, event_shape),
         "frame_posterior": partial(posterior, latent_dim=config.frame_dim),
         "frame_prior": lambda: own.get("frame_prior") or build_prior(config, event_shape, "frame_prior"),
         "decoder": partial(build, kind.decoders, "decoder"),
+        "expectation": lambda: posterior(features=made["decoder"].features),
     }
     wanted = MODELS.arguments(config.kind)
-    made = {role: make() for role, make in possible.items() if role in wanted}
+    for role, make in possible.items():
+        if role in wanted:
+            made[role] = make()
     return MODELS.build(config.kind, {}, encoder=encoder, likelihood=likelihood, latent_dim=config.latent_dim, **made)
 
 

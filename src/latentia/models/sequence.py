@@ -13,7 +13,9 @@ from torch.distributions import Distribution
 from latentia.core import Batch, Inference, LatentGroup, Latents, Likelihood
 from latentia.distributions import LazyFramePrior, LazyLikelihood, LazyPosterior, LazyPrior
 from latentia.models.base import MODELS, LatentModel
+from latentia.models.linear import linear_start
 from latentia.nets import SEQUENCE_DECODERS, SEQUENCE_ENCODERS, SequenceDecoder, SequenceEncoder
+from latentia.nets.base import zero_initialise
 from latentia.nets.dense import ResidualDense
 from latentia.nets.recurrent import group_count, position_mask
 
@@ -127,6 +129,7 @@ class SequenceVAE(LatentModel):
         self.posterior = posterior
         self.prior = prior
         self.mix = nn.Linear(latent_dim, encoder.features)
+        zero_initialise(self.mix)
         self.deepen = ResidualDense(encoder.features)
         self.frame_posterior = frame_posterior
         self.frame_prior = frame_prior
@@ -183,11 +186,29 @@ class SequenceVAE(LatentModel):
     @torch.no_grad()
     def start_at(self, batch: Batch) -> None:
         lengths = _lengths(batch)
-        self.encoder.start_at(batch.x, lengths)
+        axes = self.encoder.start_at(batch.x, lengths)
         self.longest.copy_(group_count(lengths, self.stride).max())
-        seen = batch.x[position_mask(lengths, batch.x.shape[1])]
-        self.decoder.start_at(self.likelihood.centre(seen.mean(0)))
+        exists = position_mask(lengths, batch.x.shape[1])
+        self.decoder.start_at(self.likelihood.centre(batch.x[exists].mean(0)))
+        if axes is not None:
+            self._start_linear(batch, lengths, axes)
         self.prior.start_at(self.examples(batch))
+        # The latents' own noise is part of the error.
+        made = self.infer(batch).likelihood.mean[0]
+        error = made - batch.x[:, : made.shape[1]]
+        self.likelihood.start_at_error(error[exists[:, : made.shape[1]]].square().mean())
+
+    def _start_linear(self, batch: Batch, lengths: Tensor, axes: Tensor) -> None:
+        """Starts latents and decoder as the best linear model; the whole tells what groups leave out, their mean."""
+        groups, whole = self._encode(batch)
+        counts = group_count(lengths, self.stride)
+        known = groups[position_mask(counts, groups.shape[1])]
+        frames = linear_start(known, axes, self.frame_posterior(known[:1]).event_shape[0])
+        level = frames.level / counts.float().mean()  # what is said once is worth saying more exactly
+        code = linear_start(whole, axes, self.posterior(whole[:1]).event_shape[0], level)
+        self.frame_posterior.start_along(frames.weight, frames.scale)
+        self.posterior.start_along(code.weight, code.scale)
+        self.decoder.start_along(code.axes, frames.axes)
 
     def _encode(self, batch: Batch) -> tuple[Tensor, Tensor]:
         return self.encoder(batch.x, _lengths(batch), batch.observed)

@@ -1,24 +1,32 @@
 """Networks: dense, convolutional and recurrent building blocks; nothing probabilistic."""
 
 from latentia.nets.base import (
+    CONDITIONAL_DECODERS,
     DECODERS,
     ENCODERS,
     SEQUENCE_DECODERS,
     SEQUENCE_ENCODERS,
+    ConditionalDecoder,
+    Context,
     Decoder,
     Encoder,
     SequenceDecoder,
     SequenceEncoder,
 )
 from latentia.nets.dense import DenseDecoder, DenseEncoder
+from latentia.nets.fill import smooth_fill
 from latentia.nets.recurrent import ConvGruDecoder, ConvGruEncoder
 from latentia.nets.residual import ResidualDecoder, ResidualEncoder
+from latentia.nets.unet import UNet
 
 __all__ = [
+    "CONDITIONAL_DECODERS",
     "DECODERS",
     "ENCODERS",
     "SEQUENCE_DECODERS",
     "SEQUENCE_ENCODERS",
+    "ConditionalDecoder",
+    "Context",
     "ConvGruDecoder",
     "ConvGruEncoder",
     "Decoder",
@@ -29,4 +37,6 @@ __all__ = [
     "ResidualEncoder",
     "SequenceDecoder",
     "SequenceEncoder",
+    "UNet",
+    "smooth_fill",
 ]

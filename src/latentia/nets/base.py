@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -70,6 +71,54 @@ class Decoder(Centred):
         """
 
 
+@dataclass(frozen=True)
+class Context:
+    """What a network sees in the part of some examples that is given.
+
+    Attributes:
+        features: of each example as a whole, shape (N, features).
+        maps: of its places, at one resolution after the other, the finest first, each of shape (N, width, H, W).
+    """
+
+    features: Tensor
+    maps: tuple[Tensor, ...]
+
+
+class ConditionalDecoder(Centred):
+    """Maps latents, and the part of an example that is given, to the parameters of a likelihood of the rest.
+
+    Attributes:
+        event_shape: shape of one example.
+        features: size of the features of what is given.
+    """
+
+    event_shape: Shape
+    features: int
+
+    @abstractmethod
+    def look(self, x: Tensor, given: Tensor, noise: Tensor, filled: Tensor) -> Context:
+        """Looks at what is given; once for all latents.
+
+        Args:
+            x: pictures, shape (N, C, H, W); what is not given may be anything.
+            given: True where `x` is given, shape (N, 1, H, W).
+            noise: standard deviation of the noise on what is given, broadcastable to `given`.
+            filled: `x` where it is given, a plain guess elsewhere.
+        """
+
+    @abstractmethod
+    def forward(self, z: Tensor, context: Context) -> Tensor:
+        """Decodes.
+
+        Args:
+            z: latents, shape (K, N, latent_dim).
+            context: of N examples, or of one for all of them.
+
+        Returns:
+            Parameters, shape (K, N, *out_shape).
+        """
+
+
 class SequenceEncoder(nn.Module, ABC):
     """Maps sequences to features of groups of positions, and of the whole.
 
@@ -94,8 +143,15 @@ class SequenceEncoder(nn.Module, ABC):
             Features of groups, shape (N, G, features) with G = ceil(T / stride); and of the whole, (N, features).
         """
 
-    def start_at(self, x: Tensor, lengths: Tensor) -> None:
-        """Looks at some data before the training, to bring them into a range that networks like."""
+    @torch.no_grad()
+    def start_at(self, x: Tensor, lengths: Tensor) -> Tensor | None:
+        """Looks at some data before the training, to bring them into a range that networks like.
+
+        Returns:
+            Axes (features, G's positions * F), where features start as linear functions of the positions of a group:
+            about the data's mean, positions are close to the features times these axes. None where they do not.
+        """
+        return None
 
 
 class SequenceDecoder(Centred):
@@ -114,9 +170,20 @@ class SequenceDecoder(Centred):
             Parameters, shape (N, max(lengths), *out_shape).
         """
 
+    @torch.no_grad()
+    def start_along(self, code_axes: Tensor, frame_axes: Tensor) -> None:
+        """Starts as a linear function of the latents, where a decoder can.
+
+        Args:
+            code_axes: what a unit of each latent of the whole adds to the positions of every group, shape (latent_dim,
+                stride * F).
+            frame_axes: what a unit of each latent of a group adds to its positions, shape (frame_dim, stride * F).
+        """
+
 
 ENCODERS: Registry[Encoder] = Registry("encoder")
 DECODERS: Registry[Decoder] = Registry("decoder")
+CONDITIONAL_DECODERS: Registry[ConditionalDecoder] = Registry("conditional decoder")
 SEQUENCE_ENCODERS: Registry[SequenceEncoder] = Registry("encoder of sequences")
 SEQUENCE_DECODERS: Registry[SequenceDecoder] = Registry("decoder of sequences")
 

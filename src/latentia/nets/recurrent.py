@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from latentia.errors import OptionError
+from latentia.nets.axes import principal_axes
 from latentia.nets.base import (
     SEQUENCE_DECODERS,
     SEQUENCE_ENCODERS,
@@ -19,6 +20,9 @@ from latentia.nets.base import (
     he_initialise,
     zero_initialise,
 )
+from latentia.nets.dense import ResidualDense
+
+FEWEST_GROUPS = 32  # fewer have no principal components to speak of
 
 
 def position_mask(lengths: Tensor, size: int) -> Tensor:
@@ -75,6 +79,8 @@ class ResidualConv1d(nn.Module):
 class Recurrent(nn.Module):
     """A gated recurrent unit (Cho et al., 2014, arXiv:1406.1078) beside a skip connection, in both directions or one.
 
+    Its gain starts at zero, so that the layer is the identity at first.
+
     Args:
         width: size of input and output, even.
         causal: whether a position sees only itself and earlier ones.
@@ -86,23 +92,20 @@ class Recurrent(nn.Module):
             raise OptionError(f"The width of a recurrent network must be even and at least 2, not {width}.")
         self.forwards = nn.GRU(width, width if causal else width // 2, batch_first=True)
         self.backwards = None if causal else nn.GRU(width, width // 2, batch_first=True)
+        self.gain = nn.Parameter(torch.zeros(width))
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Maps x (N, T, width)."""
         inputs = F.relu(x)
         ahead, _ = self.forwards(inputs)
         if self.backwards is None:
-            return x + ahead
+            return x + self.gain * ahead
         behind, _ = self.backwards(reverse_within(inputs, lengths))
-        return x + torch.cat([ahead, reverse_within(behind, lengths)], -1)
+        return x + self.gain * torch.cat([ahead, reverse_within(behind, lengths)], -1)
 
 
 class _Trunk(nn.Module):
-    """Residual convolutions, then a recurrent layer; without them the identity.
-
-    So networks are linear but for what the layers add: they have a principal component analysis from the start, which
-    a deep network takes long to find.
-    """
+    """Residual convolutions, then a recurrent layer; the identity at first, so that networks start out linear."""
 
     def __init__(self, width: int, blocks: int, causal: bool) -> None:
         super().__init__()
@@ -119,6 +122,9 @@ class _Trunk(nn.Module):
 @SEQUENCE_ENCODERS.register("conv-gru")
 class ConvGruEncoder(SequenceEncoder):
     """Groups of positions through residual convolutions and a recurrent layer; mean and spread stand for the whole.
+
+    Features of groups are differences from their mean over time, so that what does not change, such as the voice, is
+    told with the whole (as instance normalisation does for voices: Chou, Yeh and Lee, 2019, arXiv:1904.05742).
 
     Args:
         event_shape: (F,), features of a position.
@@ -161,23 +167,52 @@ class ConvGruEncoder(SequenceEncoder):
         self.stem = nn.Linear(stride * size, width)
         self.trunk = _Trunk(width, blocks, causal)
         self.pool = nn.Linear(2 * width, width)
+        self.deepen = ResidualDense(width)
         _initialise(self)
+        with torch.no_grad():  # starts as the mean over time
+            self.pool.weight.copy_(torch.eye(width, 2 * width))
 
-    def start_at(self, x: Tensor, lengths: Tensor) -> None:
+    def start_at(self, x: Tensor, lengths: Tensor) -> Tensor | None:
+        """Starts features as the principal components of groups, so far as they go, at unit variance."""
         seen = self._levels(x)[position_mask(lengths, x.shape[1])]
         self.mean.copy_(seen.mean(0))
         self.scale.copy_(seen.std(0, correction=0).clamp_min(1e-3))
+        groups = self._groups(x, position_mask(lengths, x.shape[1])[..., None])
+        groups = groups[position_mask(torch.div(lengths, self.stride, rounding_mode="floor"), groups.shape[1])]
+        if len(groups) < FEWEST_GROUPS:
+            return None
+        spread = self.scale.repeat(self.stride)
+        variances, directions = principal_axes(groups * spread)
+        count = min(self.width, len(variances))
+        lengths_of_axes = variances[:count].clamp_min(1e-4 * variances[0]).sqrt()
+        self.stem.weight[:count] = (directions[:count] * spread) / lengths_of_axes[:, None]
+        axes = x.new_zeros(self.features, groups.shape[1])
+        axes[:count] = directions[:count] * lengths_of_axes[:, None]
+        return axes
 
     def forward(self, x: Tensor, lengths: Tensor, observed: Tensor | None = None) -> tuple[Tensor, Tensor]:
         seen = position_mask(lengths, x.shape[1])[..., None]
-        seen = seen if observed is None else seen & observed
+        counts = group_count(lengths, self.stride)
+        hidden = self.trunk(self.stem(self._groups(x, seen if observed is None else seen & observed)), counts)
+        whole = self.deepen(self.pool(_mean_and_spread(hidden.float(), counts)))
+        return self._apart_from_mean(hidden, counts), whole
+
+    def _groups(self, x: Tensor, seen: Tensor) -> Tensor:
+        """Returns standardised groups of positions, shape (N, G, stride * F)."""
         # What is hidden becomes 0, the mean, whatever its value was (NaN included).
         standard = torch.where(seen, (self._levels(x) - self.mean) / self.scale, 0.0)
-        counts = group_count(lengths, self.stride)
         padded = F.pad(standard, (0, 0, 0, -x.shape[1] % self.stride))
-        groups = padded.reshape(len(x), -1, self.stride * x.shape[2])
-        hidden = self.trunk(self.stem(groups), counts)
-        return hidden, F.relu(self.pool(_mean_and_spread(F.relu(hidden.float()), counts)))
+        return padded.reshape(len(x), -1, self.stride * x.shape[2])
+
+    def _apart_from_mean(self, hidden: Tensor, counts: Tensor) -> Tensor:
+        """Takes from each group the mean of all groups that exist, or of those so far."""
+        mask = position_mask(counts, hidden.shape[1])[..., None]
+        so_far = hidden.float().cumsum(1)
+        if self.causal:
+            mean = so_far / torch.arange(1, hidden.shape[1] + 1, device=hidden.device)[:, None]
+        else:
+            mean = so_far[:, -1:] / counts[:, None, None]
+        return (hidden - mean) * mask
 
     def _levels(self, x: Tensor) -> Tensor:
         return x.clamp_min(1e-9).log() if self.logarithm else x
@@ -242,9 +277,16 @@ class ConvGruDecoder(SequenceDecoder):
         positions = self.head(hidden).unflatten(-1, (self.stride, -1)).flatten(1, 2)
         return positions[:, : int(lengths.max())] + self.offset
 
+    def start_along(self, code_axes: Tensor, frame_axes: Tensor) -> None:
+        axes = torch.cat([frame_axes, code_axes])
+        if axes.shape[1] != self.head.out_features or len(axes) > self.width:
+            return
+        self.stem.weight[: len(axes)] = torch.eye(len(axes), device=axes.device)
+        self.head.weight[:, : len(axes)] = axes.T
+
 
 def _initialise(network: nn.Module) -> None:
     he_initialise(network)
     for block in network.modules():
-        if isinstance(block, ResidualConv1d):
+        if isinstance(block, ResidualConv1d | ResidualDense):
             zero_initialise(block.second)

@@ -2,34 +2,43 @@
 
 from latentia.tasks.along import way_along
 from latentia.tasks.attributes import Attribute, attribute, change
+from latentia.tasks.complete import Completions, complete
 from latentia.tasks.encode import Encoding, encode, encode_batches
 from latentia.tasks.generate import generate, prior_latents
+from latentia.tasks.inpaint import Inpainting, inpaint
 from latentia.tasks.interpolate import Way, interpolate, way_between
 from latentia.tasks.neighbours import Neighbours, neighbours
 from latentia.tasks.reconstruct import Reconstruction, reconstruct
+from latentia.tasks.restore import Restoration, restore
 from latentia.tasks.sound import sound, sound_of_files
 from latentia.tasks.traverse import Traversal, encode_own_samples, traverse
 from latentia.tasks.walk import decode_means, present
 
 __all__ = [
     "Attribute",
+    "Completions",
     "Encoding",
+    "Inpainting",
     "Neighbours",
     "Reconstruction",
+    "Restoration",
     "Traversal",
     "Way",
     "attribute",
     "change",
+    "complete",
     "decode_means",
     "encode",
     "encode_batches",
     "encode_own_samples",
     "generate",
+    "inpaint",
     "interpolate",
     "neighbours",
     "present",
     "prior_latents",
     "reconstruct",
+    "restore",
     "sound",
     "sound_of_files",
     "traverse",

@@ -18,11 +18,24 @@ from torch import nn
 
 from latentia.config import Config, PriorStageConfig, TrainingConfig
 from latentia.core import Batch
-from latentia.data import ARRAYS, NOUNS, Dataset, Indices, Preprocessing, holdout, prepare, require_trainable, spread
+from latentia.data import (
+    ARRAYS,
+    NOUNS,
+    Dataset,
+    Indices,
+    Preprocessing,
+    build_masks,
+    give,
+    holdout,
+    prepare,
+    require_trainable,
+    spoil,
+    spread,
+)
 from latentia.errors import OptionError
 from latentia.files import make_folder
 from latentia.hardware import choose_precision, detect, tuned_cpu
-from latentia.models import LatentModel, SequenceVAE, build_model, build_objective
+from latentia.models import LatentModel, MaskedVAE, SequenceVAE, build_model, build_objective
 from latentia.noise import Stream, seed_noise
 from latentia.objectives import Objective
 from latentia.runs import DataRecord, RunFolder, TrainedModel, write_config, write_model
@@ -88,6 +101,7 @@ class Training:
         rows = self.train[: self.config.training.batch_size]
         with tuned_cpu(), torch.random.fork_rng(devices=[]):
             batch = prepare(self.dataset.batch(rows), self.trained.preprocessing)
+            batch = spoil(give(batch, build_masks(self.config.training.masks)), self.config.training.noise)
             precision = choose_precision(self.config.training.precision, detect())
             with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
                 return estimate(self.model, self.objective, batch, self.steps_per_epoch * self.config.training.epochs)
@@ -123,6 +137,7 @@ def prepare_training(
         seed_noise(seed, Stream.INITIALISE)
         model = build_model(config.model, preprocessing.event_shape, parts)
     _require_fit(model, preprocessing)
+    _require_masks(model, config.training)
     if config.training.speed_perturbation and preprocessing.kind != "speech":
         raise OptionError(f"training.speed_perturbation is for recordings, not for {NOUNS[preprocessing.kind]}.")
     with torch.random.fork_rng(devices=[]):
@@ -274,6 +289,18 @@ def _require_fit(model: LatentModel, preprocessing: Preprocessing) -> None:
         )
     if model.likelihood.grid and binarised:
         raise OptionError("Binarised pictures need the likelihood 'bernoulli'; or set data.binarize=none.")
+
+
+def _require_masks(model: LatentModel, config: TrainingConfig) -> None:
+    """Refuses masks for a model that has no use for them, and one that needs them without any."""
+    if config.masks and not isinstance(model, MaskedVAE):
+        raise OptionError("training.masks is for models that are told a part of a picture: set model.kind=masked.")
+    if isinstance(model, MaskedVAE) and not config.masks:
+        raise OptionError(
+            "A model of the kind 'masked' learns to fill in what training.masks hides: name some, or take the preset "
+            "'inpainting'."
+        )
+    build_masks(config.masks)
 
 
 @contextlib.contextmanager

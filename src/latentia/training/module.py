@@ -15,7 +15,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from latentia.config import TrainingConfig
 from latentia.core import Batch, Terms
-from latentia.data import Preprocessing, perturb_speed, prepare
+from latentia.data import Preprocessing, build_masks, give, perturb_speed, prepare, spoil
 from latentia.errors import RunError, TrainingError
 from latentia.models import LatentModel
 from latentia.noise import Stream, seed_noise
@@ -94,6 +94,7 @@ class VAEModule(pl.LightningModule):
         self.objective = objective
         self.preprocessing = preprocessing
         self.config = config
+        self.masks = build_masks(config.masks)
         self.name_of = name_of
         self._optimizer_state: dict[str, Any] | None = None
         self.steps_per_epoch = steps_per_epoch
@@ -199,7 +200,7 @@ class VAEModule(pl.LightningModule):
         step = self.step
         seed_noise(self.config.seed, Stream.TRAIN, step)
         changed = perturb_speed(batch, self.config.speed_perturbation)
-        terms = self.terms(self.model, prepare(changed, self.preprocessing), step)
+        terms = self.terms(self.model, self.hide(prepare(changed, self.preprocessing)), step)
         self._require_finite(terms, batch, step)
         self.train_means.add(terms)
         return terms.loss.mean()
@@ -216,8 +217,12 @@ class VAEModule(pl.LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         seed_noise(self.config.seed, Stream.VALIDATE, batch_idx)
         prepared = prepare(batch, self.preprocessing)
-        self.validation_means.add(self.terms(self.averaged, prepared, None))
+        self.validation_means.add(self.terms(self.averaged, self.hide(prepared), None))
         self.validation_latents.append(self.averaged.posterior_of(prepared).mean.float().cpu())
+
+    def hide(self, batch: Batch) -> Batch:
+        """Hides a part of pictures from a model that is to fill it in, and puts noise onto the rest."""
+        return spoil(give(batch, self.masks), self.config.noise)
 
     def terms(self, model: LatentModel, batch: Batch, step: int | None) -> Terms:
         """Returns the objective's terms of a prepared batch."""

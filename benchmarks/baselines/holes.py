@@ -1,0 +1,77 @@
+"""Classical ways to fill in pictures: OpenCV, scikit-image, the mean picture, the nearest training picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Pixels = NDArray[np.uint8]
+Flags = NDArray[np.bool_]
+Fill = Callable[[Pixels, Flags], Pixels]
+RADII = (1.0, 2.0, 3.0, 5.0)  # of OpenCV's neighbourhoods; its own sample program takes 3
+COMPARED = 20_000  # training pictures that the nearest is sought in
+
+
+def telea(radius: float) -> Fill:
+    """OpenCV's fast marching (Telea, 2004)."""
+    return lambda images, missing: _opencv(images, missing, radius, "INPAINT_TELEA")
+
+
+def navier_stokes(radius: float) -> Fill:
+    """OpenCV's Navier-Stokes (Bertalmio, Bertozzi and Sapiro, 2001)."""
+    return lambda images, missing: _opencv(images, missing, radius, "INPAINT_NS")
+
+
+def biharmonic(images: Pixels, missing: Flags) -> Pixels:
+    """scikit-image's biharmonic surface (Damelin and Hoang, 2018), picture by picture.
+
+    Args:
+        images: shape (N, H, W, C).
+        missing: True where pixels are missing, shape (N, H, W).
+    """
+    from skimage.restoration import inpaint_biharmonic
+
+    filled = [
+        inpaint_biharmonic(image / 255.0, hole, channel_axis=-1) for image, hole in zip(images, missing, strict=True)
+    ]
+    return np.round(np.clip(filled, 0, 1) * 255).astype(np.uint8)
+
+
+def mean_picture(train: Pixels) -> Fill:
+    """The mean of the training pictures."""
+    mean = np.round(train.mean(0)).astype(np.uint8)
+    return lambda images, missing: np.where(missing[..., None], mean, images)
+
+
+def nearest_picture(train: Pixels) -> Fill:
+    """The training picture that is nearest in what is given."""
+    compared = torch.from_numpy(train[:COMPARED].reshape(min(COMPARED, len(train)), -1)).float()
+    squares = compared.square()
+
+    def fill(images: Pixels, missing: Flags) -> Pixels:
+        given = np.broadcast_to(~missing[..., None], images.shape).reshape(len(images), -1)
+        weights = torch.from_numpy(given.astype(np.float32))
+        seen = torch.from_numpy(images.reshape(len(images), -1)).float() * weights
+        nearest: Tensor = (weights @ squares.T - 2 * seen @ compared.T).argmin(1)
+        return np.where(missing[..., None], train[nearest.numpy()], images)
+
+    return fill
+
+
+def best_of(fills: Sequence[Fill], images: Pixels, missing: Flags, error: Callable[[Pixels], float]) -> Fill:
+    """Returns the way that does best on validation pictures."""
+    return min(fills, key=lambda fill: error(fill(images, missing)))
+
+
+def _opencv(images: Pixels, missing: Flags, radius: float, way: str) -> Pixels:
+    import cv2
+
+    filled = [
+        cv2.inpaint(np.ascontiguousarray(image), hole.astype(np.uint8), radius, getattr(cv2, way))
+        for image, hole in zip(images, missing, strict=True)
+    ]
+    return np.stack(filled).reshape(images.shape)

@@ -1,0 +1,126 @@
+"""Training on pictures of which half is missing, and a classifier's accuracy on what is filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from benchmarks import cpu, mnist
+from benchmarks.baselines import holes
+from benchmarks.harness import Claim, Key, Options, Results, Row, floor_and_goal
+from latentia.core import Batch
+from latentia.data import Dataset, open_source
+from latentia.hardware import tuned_cpu
+from latentia.presets import resolve
+from latentia.tasks import complete
+from latentia.training.fit import fit, prepare_training
+
+MISSING = 0.5
+MINUTES = 9.5
+SETTING = "mnist, half of the pixels missing"
+METRIC = "accuracy of a classifier"
+COMPLETE, ZERO, BIHARMONIC, OURS = (
+    "complete pictures",
+    "zero filling",
+    "scikit-image biharmonic",
+    "Latentia, trained on pictures with holes",
+)
+CLASSIFIER_STEPS = 3000
+
+
+def imputation_keys() -> list[Key]:
+    """Returns the keys of the rows."""
+    return [Key(system, METRIC, SETTING) for system in (COMPLETE, ZERO, BIHARMONIC, OURS)]
+
+
+def imputation_rows(options: Options) -> Iterator[Row]:
+    """Trains the classifier on complete pictures and our model on pictures with holes; scores what is filled in."""
+    source = open_source("mnist", mirror=mnist.mirror(options))
+    minutes = 0.15 if options.quick else MINUTES
+    training = {"seed": options.seed, "max_minutes": minutes, "patience": None, "epochs": 100_000}
+    settings = {"training": training, "data": {"validation_fraction": 0.0}}
+    config, form = resolve(source, "inpainting", settings)
+    train, test = source.load(form), source.load(form, "test")
+    trained = fit(prepare_training(with_holes(train, options.seed), form, config, name="mnist with holes")).trained
+    classifier = train_classifier(train, 100 if options.quick else CLASSIFIER_STEPS, options.seed)
+
+    count = 200 if options.quick else len(test)
+    whole = test.batch(slice(0, count))
+    given = with_holes(test, options.seed + 1).batch(slice(0, count)).observed
+    assert given is not None
+    filled = {
+        COMPLETE: whole.x,
+        ZERO: torch.where(given, whole.x, 0.0),
+        BIHARMONIC: _biharmonic(whole.x, given),
+        OURS: torch.cat(
+            [
+                complete(trained, Batch(x, given=seen), n_samples=1, seed=options.seed).mean
+                for x, seen in zip(whole.x.split(50), given.split(50), strict=True)
+            ]
+        ),
+    }
+    for system, x in filled.items():
+        yield Row(Key(system, METRIC, SETTING), accuracy(classifier, x, whole.labels["label"]), "%")
+
+
+def with_holes(dataset: Dataset, seed: int) -> Dataset:
+    """Returns pictures of which half of the pixels are missing, each at random; nothing else stands in their place."""
+    rows = dataset.x[np.arange(len(dataset))]
+    observed = np.random.default_rng(seed).random(rows.shape[:3]) >= MISSING
+    return replace(dataset, x=rows * observed[..., None], observed=observed)
+
+
+def train_classifier(dataset: Dataset, steps: int, seed: int) -> nn.Module:
+    """Trains a convolutional classifier on complete pictures."""
+    torch.manual_seed(seed)
+    network = nn.Sequential(
+        *(nn.Conv2d(1, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Flatten(), nn.Dropout(0.3), nn.Linear(64 * 49, 128), nn.ReLU(), nn.Linear(128, 10)),
+    )
+    optimizer = torch.optim.AdamW(network.parameters(), 2e-3, fused=True)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    order = np.random.default_rng(seed)
+    with tuned_cpu():
+        for _ in range(steps):
+            batch = dataset.batch(order.integers(0, len(dataset), 128))
+            with cpu.autocast():
+                loss = F.cross_entropy(network(batch.x), batch.labels["label"])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+    return network.eval()
+
+
+@torch.inference_mode()
+def accuracy(classifier: nn.Module, x: Tensor, labels: Tensor) -> float:
+    """Returns the share of pictures that are recognised, %."""
+    right = [
+        (classifier(part).argmax(1) == own).sum() for part, own in zip(x.split(500), labels.split(500), strict=True)
+    ]
+    return 100 * float(torch.stack(right).sum()) / len(x)
+
+
+def imputation_claims(results: Results) -> list[Claim]:
+    """Returns the claims of the issue."""
+    whole, zero, ours = (results.value(Key(system, METRIC, SETTING)) for system in (COMPLETE, ZERO, OURS))
+    share = None if whole is None or zero is None or ours is None else (ours - zero) / (whole - zero)
+    return floor_and_goal(
+        "share of the classifier's loss by holes that is made good, trained on holes only",
+        share,
+        floor=0.5,
+        goal=1.0,
+        source="zero filling to complete pictures, in the same run",
+        higher_is_better=True,
+    )
+
+
+def _biharmonic(x: Tensor, given: Tensor) -> Tensor:
+    images = (x * 255).round().byte().permute(0, 2, 3, 1).numpy()
+    return torch.from_numpy(holes.biharmonic(images, ~given[:, 0].numpy())).permute(0, 3, 1, 2).float() / 255

@@ -1,0 +1,204 @@
+"""Verbs that mend pictures: inpaint, restore."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from latentia.cli.console import count, say
+from latentia.cli.media import require_no_input
+from latentia.cli.options import OutputFolder, RunArgument, Seed
+from latentia.cli.outcome import Outcome
+from latentia.errors import DataError, OptionError
+from latentia.files import make_folder, synthetic_tag
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from latentia.data import Canvas
+    from latentia.runs import TrainedModel
+    from latentia.tasks import Inpainting
+
+MOST_SAMPLES = 100
+COARSE = 2.0  # pixels of a picture for one of the model's, from which on people are warned
+SHOWN = 256  # pixels, longest side of a picture in the grid
+
+MaskFile = Annotated[
+    Path | None,
+    typer.Option("--mask", metavar="MASK", help="What is missing: a picture of the same size, white there."),
+]
+ResizeMask = Annotated[bool, typer.Option("--resize-mask", help="Bring a mask of another size to that of the picture.")]
+
+
+def inpaint(
+    run: RunArgument,
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="The picture.")],
+    output: OutputFolder,
+    mask: MaskFile = None,
+    number: Annotated[int, typer.Option("-n", min=1, max=MOST_SAMPLES, help="How many completions.")] = 4,
+    seed: Seed = 0,
+    resize_mask: ResizeMask = False,
+    refine: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="STEPS", help="Steps to refine what the model believes; chosen by the model."),
+    ] = None,
+) -> Outcome:
+    """Fill in what a mask hides or what is transparent: completions, their mean, a map of uncertainty."""
+    from latentia.runs import read_model
+
+    trained = read_model(run)
+    canvas = _read_canvas(image, mask, resize_mask)
+    if mask is None and not canvas.missing.any():
+        raise OptionError(f"Nothing of {image} is transparent: say with --mask what is missing of it.")
+    from latentia import tasks
+
+    result = tasks.inpaint(trained, canvas, n_samples=number, seed=seed, steps=refine)
+    _warn(result)
+    files = _write(output, result, number, [path for path in (image, mask) if path is not None])
+    text = f"Wrote {count(number, 'completion')}, mean and uncertainty to {output}. Look at {output / 'grid.png'}"
+    return Outcome(text, {"output": str(output), "files": [str(path) for path in files], **_facts(result)})
+
+
+def restore(
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="The picture.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT.png", help="File to write.")],
+    model: Annotated[
+        Path | None, typer.Option("--model", metavar="RUN", help="The run folder of a trained model; needed.")
+    ] = None,
+    mask: Annotated[
+        Path | None,
+        typer.Option("--mask", metavar="MASK", help="Damage, or an object, to take out: white. Nothing else changes."),
+    ] = None,
+    seed: Seed = 0,
+    resize_mask: ResizeMask = False,
+) -> Outcome:
+    """Take noise off a picture, or take out what a mask covers."""
+    from latentia.data import write_picture
+    from latentia.files import require_no_folder
+    from latentia.runs import read_model
+
+    if model is None:
+        raise OptionError(
+            "Say with --model which trained model to restore with: latentia restore IMAGE --model RUN -o OUT.png"
+        )
+    if output.suffix.lower() != ".png":
+        raise OptionError(f"The result is a PNG file, so its name must end with .png: {output} does not.")
+    require_no_folder(output)
+    require_no_input([output], [path for path in (image, mask) if path is not None])
+    trained = read_model(model)
+    canvas = _read_canvas(image, mask, resize_mask)
+    pixels, text, facts = (_denoise if mask is None else _take_out)(trained, canvas, seed)
+    make_folder(output.parent)
+    write_picture(output, pixels, synthetic=synthetic_tag("restore"))
+    return Outcome(f"{text} Look at {output}", {"output": str(output), **facts})
+
+
+def _denoise(trained: TrainedModel, canvas: Canvas, seed: int) -> tuple[NDArray[Any], str, dict[str, Any]]:
+    from latentia import tasks
+
+    result = tasks.restore(trained, canvas, seed=seed)
+    level = 255 * result.noise
+    text = f"Took off noise of {level:.1f} grey levels of 255." if level else "Found no noise."
+    return result.picture(), text, {"noise_level": round(level, 2)}
+
+
+def _take_out(trained: TrainedModel, canvas: Canvas, seed: int) -> tuple[NDArray[Any], str, dict[str, Any]]:
+    from latentia import tasks
+
+    result = tasks.inpaint(trained, canvas, n_samples=1, seed=seed)
+    _warn(result)
+    facts = _facts(result)
+    return result.mean(), f"Filled in {count(facts['missing_pixels'], 'pixel')}.", facts
+
+
+def _warn(result: Inpainting) -> None:
+    """Says where a hole is too large for the detail of the picture."""
+    if result.factor > COARSE:
+        say(
+            f"The hole is large for this model: each of the model's pixels stands for {result.factor:.1f} x "
+            f"{result.factor:.1f} of the picture's, so what is filled in is blurred that much."
+        )
+
+
+def _facts(result: Inpainting) -> dict[str, Any]:
+    return {
+        "missing_pixels": int(result.canvas.missing.sum()),
+        "effective_size": list(result.effective_size),
+        "factor": round(result.factor, 3),
+    }
+
+
+def _read_canvas(image: Path, mask: Path | None, resize_mask: bool) -> Canvas:
+    """Reads a picture and what is missing of it."""
+    from latentia.data import Canvas, read_mask, read_picture
+
+    picture = read_picture(image)
+    frames: int = getattr(picture, "n_frames", 1)
+    if frames > 1:
+        raise DataError(f"{image} holds {frames} pictures, as an animation does: save the one to mend by itself.")
+    try:
+        canvas = Canvas.from_picture(picture)
+    except DataError as error:
+        raise DataError(f"{image} cannot be used: {error}") from error
+    if mask is None:
+        return canvas
+    missing = read_mask(mask, canvas.size, resize=resize_mask)
+    if not missing.any() and not canvas.missing.any():
+        raise DataError(f"{mask} is black all over, so nothing is missing: paint white what is to be filled in.")
+    return replace(canvas, missing=canvas.missing | missing)
+
+
+def _write(output: Path, result: Inpainting, number: int, inputs: list[Path]) -> list[Path]:
+    """Writes completions, mean, uncertainty and a grid, one after the other, since pictures may be large."""
+    from latentia.data import write_picture
+
+    names = ["mean", "uncertainty", *(f"sample-{index:02}" for index in range(number)), "grid"]
+    targets = [output / f"{name}.png" for name in names]
+    require_no_input(targets, inputs)
+    make_folder(output)
+    tag = synthetic_tag("inpaint")
+    mean, uncertainty, *samples, overview = targets
+    write_picture(mean, result.mean(), synthetic=tag)
+    write_picture(uncertainty, _as_grey(result.std()), synthetic=tag)
+    tiles = [_tile(result.canvas.pixels), _tile(result.canvas.missing)]
+    for index, path in enumerate(samples):
+        sample = result.sample(index)
+        write_picture(path, sample, synthetic=tag)
+        tiles.append(_tile(sample))
+    write_picture(overview, _side_by_side(tiles), synthetic=tag)
+    return targets
+
+
+def _as_grey(std: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Draws standard deviations; white is the largest that values in [0, 1] can have, one half."""
+    import numpy as np
+
+    levels = cast("NDArray[np.float32]", std.mean(-1))
+    return np.round(levels.clip(0, 0.5) * 510).astype(np.uint8)
+
+
+def _tile(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+    """Draws a picture of any form for the grid, in colour and not too large; what is transparent is black."""
+    import numpy as np
+    from PIL import Image
+
+    from latentia.data.pixels import plain
+
+    flat = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
+    picture = plain(Image.fromarray(flat), 3)
+    sheet = Image.new("RGB", picture.size)
+    sheet.paste(picture, mask=picture.getchannel("A") if picture.mode == "RGBA" else None)
+    sheet.thumbnail((SHOWN, SHOWN))
+    return cast("NDArray[np.uint8]", np.asarray(sheet))
+
+
+def _side_by_side(tiles: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    import numpy as np
+
+    from latentia.data import grid
+
+    return grid(np.stack(tiles), len(tiles) if len(tiles) <= 6 else None)

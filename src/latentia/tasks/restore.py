@@ -1,0 +1,148 @@
+"""Noise taken off a picture of any size, whatever its level, and holes in it filled in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from latentia.core import Batch
+from latentia.data import Canvas, from_channels
+from latentia.errors import OptionError
+from latentia.metrics import noise_level
+from latentia.runs import TrainedModel
+from latentia.tasks.complete import Completions, complete, require_pictures
+from latentia.tasks.inpaint import inpaint
+from latentia.tasks.patches import as_batches, to_size
+from latentia.tasks.squares import Square, tiles
+
+Unit = NDArray[np.float32]
+DRAWS = 4  # under noise the latents leave little open
+TILES_AT_ONCE = 32
+PROBED = 16  # tiles that the level of noise is estimated on
+ROUNDS = 3
+LEAST_NOISE = 0.3 / 255  # less is not seen on 8 bits
+
+
+@dataclass(frozen=True)
+class Restoration:
+    """A restored picture.
+
+    Attributes:
+        canvas: the picture as it came.
+        values: colours in [0, 1], shape (H, W, C).
+        noise: standard deviation of the noise that was found, on the scale of [0, 1].
+    """
+
+    canvas: Canvas
+    values: Unit
+    noise: float
+
+    def picture(self) -> NDArray[Any]:
+        """Returns it in the picture's own form."""
+        return self.canvas.with_values(np.ones(self.canvas.size, np.bool_), self.values)
+
+
+def restore(
+    trained: TrainedModel, canvas: Canvas, *, noise: float | None = None, seed: int = 0, steps: int | None = None
+) -> Restoration:
+    """Takes the noise off a picture, and then fills in what is missing of it.
+
+    The picture is worked on in overlapping tiles of the model's own size. The level of the noise is estimated from the
+    finest differences, and where these are texture lowered by expectation maximisation (Dempster, Laird and Rubin,
+    1977): noise is what the restored picture leaves of the noisy one, and what is not certain of it.
+
+    Args:
+        trained: a model of pictures.
+        canvas: the picture, and what is missing of it.
+        noise: standard deviation of the noise, on the scale of [0, 1]; estimated if None.
+        seed: of the draws.
+        steps: of gradient to refine what the model believes; see `complete`.
+
+    Raises:
+        OptionError: a model of other data, or a negative level of noise.
+
+    Example:
+        >>> import latentia
+        >>> vae = latentia.ImageVAE(latent_dim=2, epochs=1).fit(np.random.default_rng(0).random((40, 8, 8)))
+        >>> result = restore(vae.trained_, Canvas.from_array(np.zeros((20, 12), np.uint8)))
+        >>> result.picture().shape, result.noise
+        ((20, 12), 0.0)
+    """
+    form = require_pictures(trained)
+    if noise is not None and not 0 <= noise <= 1:
+        raise OptionError(f"The level of noise must lie in [0, 1], not {noise}.")
+    work = _Work(trained, canvas, tiles(canvas.size, (form.height, form.width)), seed, steps)
+    level = work.estimate() if noise is None else noise
+    values = work.blend(level) if level >= LEAST_NOISE else canvas.crop_all()[0]
+    if canvas.missing.any():
+        clean = Canvas(values, canvas.missing, flat=False)
+        values = inpaint(trained, clean, n_samples=1, seed=seed, steps=steps).mean()
+    return Restoration(canvas, values, level)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What is needed to restore the tiles of a picture."""
+
+    trained: TrainedModel
+    canvas: Canvas
+    squares: Sequence[Square]
+    seed: int
+    steps: int | None
+
+    def estimate(self) -> float:
+        """Estimates the level of the noise, on some of the tiles."""
+        level = noise_level(*self.canvas.crop_all())
+        probed = self.squares[:: -(-len(self.squares) // PROBED)]
+        for _ in range(ROUNDS):
+            if level < LEAST_NOISE:
+                return 0.0
+            square, count = 0.0, 0
+            for batch, done in self.completed(probed, level):
+                given = batch.given.expand_as(batch.x) if batch.given is not None else torch.ones_like(batch.x).bool()
+                left = (batch.x - done.mean).square() + done.std.square()
+                square, count = square + float(left[given].sum()), count + int(given.sum())
+            level = min(level, math.sqrt(square / max(1, count)))
+        return level
+
+    def blend(self, level: float) -> Unit:
+        """Restores all tiles and blends them."""
+        canvas = self.canvas
+        total, weight = np.zeros((*canvas.size, canvas.channels), np.float32), np.zeros(canvas.size, np.float32)
+        for start in range(0, len(self.squares), TILES_AT_ONCE):
+            part = self.squares[start : start + TILES_AT_ONCE]
+            done = [completed for _, completed in self.completed(part, level)]
+            for number, square in enumerate(part):
+                size = (square.box.height, square.box.width)
+                values = from_channels([to_size(each.mean[number], size) for each in done], canvas.channels)
+                inside, there = square.box.overlap(canvas.size)
+                window = _window(*size)
+                total[inside] += (values * window[..., None])[there]
+                weight[inside] += window[there]
+        return total / weight[..., None]
+
+    def completed(self, squares: Sequence[Square], level: float) -> list[tuple[Batch, Completions]]:
+        """Completes tiles, with noise of a level on what is given; one batch for each colour that a grey model sees."""
+        form = require_pictures(self.trained)
+        size = (form.height, form.width)
+        noise = torch.full((len(squares), 1, 1, 1), level)
+        batches = [replace(batch, noise=noise) for batch in as_batches(self.canvas, squares, form.channels, size)]
+        return [
+            (
+                batch,
+                complete(self.trained, batch, n_samples=1, draws=DRAWS, seed=self.seed, steps=self.steps),
+            )
+            for batch in batches
+        ]
+
+
+def _window(height: int, width: int) -> Unit:
+    """Returns weights that fall off towards the edges of a tile, above 0."""
+    down, across = (1 - np.abs(np.linspace(-1, 1, side + 2)[1:-1]) for side in (height, width))
+    return np.outer(down, across).astype(np.float32)

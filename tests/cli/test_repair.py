@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from latentia.cli.main import run
+
+SMALL = (
+    *("--preset", "inpainting", "--epochs", "1"),
+    *("--set", "model.latent_dim=4"),
+    *("--set", "model.encoder={name: dense, width: 16}"),
+    *("--set", "model.decoder={name: unet, widths: [6], blocks: [1], dense: 8}"),
+)
+
+
+@pytest.fixture(scope="module")
+def masked(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "masked"
+    assert run(["train", "digits", "-o", str(folder), *SMALL]) == 0
+    return folder
+
+
+@pytest.fixture
+def photo(tmp_path) -> Path:
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "photo.png")
+    return tmp_path / "photo.png"
+
+
+def draw_mask(path: Path, size: tuple[int, int] = (40, 30), box: tuple[int, int, int, int] = (10, 10, 25, 20)) -> Path:
+    mask = Image.new("L", size)
+    ImageDraw.Draw(mask).rectangle(box, fill=255)
+    mask.save(path)
+    return path
+
+
+def pixels(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path))
+
+
+@pytest.mark.parametrize("model", ["masked", "trained"])
+def test_inpaint_writes_what_the_contract_names(cli, model, photo, tmp_path, request) -> None:
+    out, mask = tmp_path / "out", draw_mask(tmp_path / "mask.png")
+    folder = request.getfixturevalue(model)
+    result = cli("inpaint", folder, photo, "--mask", mask, "-n", 3, "-o", out, "--json")
+    assert result.code == 0, result.err
+    names = ["grid.png", "mean.png", *(f"sample-0{number}.png" for number in range(3)), "uncertainty.png"]
+    assert sorted(path.name for path in out.iterdir()) == names
+    assert result.json["ok"]
+    assert result.json["effective_size"] == [32, 32]
+    assert result.json["missing_pixels"] == 16 * 11
+    assert "each of the model's pixels stands for 4.0 x 4.0" in result.err
+    given = pixels(mask) == 0
+    for name in ("mean", "sample-00", "sample-01", "sample-02"):
+        assert np.array_equal(pixels(out / f"{name}.png")[given], pixels(photo)[given])
+        assert Image.open(out / f"{name}.png").mode == "RGB"
+    assert not np.array_equal(pixels(out / "sample-00.png"), pixels(out / "sample-01.png"))
+    uncertainty = pixels(out / "uncertainty.png")
+    assert uncertainty.shape == (30, 40)
+    assert uncertainty[given].max() == 0
+    assert uncertainty[~given].max() > 0
+    assert all("inpaint" in Image.open(path).text["synthetic"] for path in out.iterdir())
+
+
+def test_the_seed_decides(cli, masked, photo, tmp_path) -> None:
+    mask = draw_mask(tmp_path / "mask.png")
+    for name, seed in (("one", 1), ("again", 1), ("other", 2)):
+        assert cli("inpaint", masked, photo, "--mask", mask, "--seed", seed, "-o", tmp_path / name).code == 0
+    one, again, other = (pixels(tmp_path / name / "sample-02.png") for name in ("one", "again", "other"))
+    assert np.array_equal(one, again)
+    assert not np.array_equal(one, other)
+
+
+def test_what_is_transparent_needs_no_mask(cli, masked, tmp_path) -> None:
+    picture = Image.new("RGBA", (8, 8), (200, 100, 50, 255))
+    ImageDraw.Draw(picture).rectangle((2, 2, 4, 5), fill=(0, 0, 0, 0))
+    picture.save(tmp_path / "hole.png")
+    assert cli("inpaint", masked, tmp_path / "hole.png", "-o", tmp_path / "out").code == 0
+    mean = pixels(tmp_path / "out" / "mean.png")
+    assert mean.shape == (8, 8, 4)
+    assert mean[..., 3].min() == 255
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "I;16"])
+def test_modes_come_back(cli, masked, tmp_path, mode) -> None:
+    grey = np.random.default_rng(0).integers(0, 256, (8, 8), dtype=np.uint8)
+    picture = Image.fromarray(grey.astype(np.uint16) * 257) if mode == "I;16" else Image.fromarray(grey).convert(mode)
+    picture.save(tmp_path / "in.png")
+    mask = draw_mask(tmp_path / "mask.png", (8, 8), (2, 2, 4, 5))
+    result = cli("inpaint", masked, tmp_path / "in.png", "--mask", mask, "-o", tmp_path / "out")
+    assert result.code == 0, result.err
+    before, behind = Image.open(tmp_path / "in.png"), Image.open(tmp_path / "out" / "sample-00.png")
+    assert behind.mode == ("RGB" if mode == "P" else before.mode)
+    given = pixels(mask) == 0
+    expected = before.convert("RGB") if mode == "P" else before
+    assert np.array_equal(np.asarray(behind)[given], np.asarray(expected)[given])
+
+
+def wrong_size(folder: Path) -> tuple[str, ...]:
+    return ("--mask", str(draw_mask(folder / "mask.png", (20, 20))))
+
+
+def all_black(folder: Path) -> tuple[str, ...]:
+    Image.new("L", (40, 30)).save(folder / "mask.png")
+    return ("--mask", str(folder / "mask.png"))
+
+
+def all_white(folder: Path) -> tuple[str, ...]:
+    Image.new("L", (40, 30), 255).save(folder / "mask.png")
+    return ("--mask", str(folder / "mask.png"))
+
+
+def in_colour(folder: Path) -> tuple[str, ...]:
+    Image.new("RGB", (40, 30), "red").save(folder / "mask.png")
+    return ("--mask", str(folder / "mask.png"))
+
+
+def no_mask(folder: Path) -> tuple[str, ...]:
+    return ()
+
+
+def no_file(folder: Path) -> tuple[str, ...]:
+    return ("--mask", str(folder / "none.png"))
+
+
+def no_picture(folder: Path) -> tuple[str, ...]:
+    (folder / "mask.png").write_text("white")
+    return ("--mask", str(folder / "mask.png"))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (wrong_size, "20 x 20 pixels, the picture 40 x 30"),
+        (all_black, "nothing is missing"),
+        (all_white, "use generate"),
+        (in_colour, "in colour"),
+        (no_mask, "--mask"),
+        (no_file, "no file"),
+        (no_picture, "not a picture"),
+    ],
+)
+def test_masks_that_do_not_do(cli, masked, photo, tmp_path, options, said) -> None:
+    result = cli("inpaint", masked, photo, *options(tmp_path), "-o", tmp_path / "out")
+    assert result.code == 2
+    assert said in result.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_mask_of_another_size_is_resized_when_told_to(cli, masked, photo, tmp_path) -> None:
+    mask = draw_mask(tmp_path / "mask.png", (20, 15), (5, 5, 9, 9))
+    result = cli("inpaint", masked, photo, "--mask", mask, "--resize-mask", "-o", tmp_path / "out", "--json")
+    assert result.json["missing_pixels"] == 100
+
+
+def test_animations_and_huge_pictures_are_refused(cli, masked, tmp_path) -> None:
+    frames = [Image.new("L", (40, 30), level) for level in (0, 100, 200)]
+    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
+    mask = draw_mask(tmp_path / "mask.png")
+    result = cli("inpaint", masked, tmp_path / "moving.gif", "--mask", mask, "-o", tmp_path / "out")
+    assert result.code == 2
+    assert "3 pictures" in result.err
+    Image.new("1", (20_000, 20_000)).save(tmp_path / "huge.png")
+    result = cli("inpaint", masked, tmp_path / "huge.png", "--mask", mask, "-o", tmp_path / "out")
+    assert result.code == 2
+    assert "decompression bomb" in result.err
+
+
+def test_results_never_replace_the_picture_or_the_mask(cli, masked, photo, tmp_path, snapshot) -> None:
+    shutil.copy(photo, tmp_path / "mean.png")
+    draw_mask(tmp_path / "uncertainty.png")
+    before = snapshot(tmp_path)
+    for picture, mask in (
+        (tmp_path / "mean.png", draw_mask(tmp_path / "uncertainty.png")),
+        (photo, tmp_path / "uncertainty.png"),
+    ):
+        result = cli("inpaint", masked, picture, "--mask", mask, "-o", tmp_path)
+        assert result.code == 2
+        assert "would replace" in result.err
+        assert snapshot(tmp_path) == before
+
+
+def test_models_of_other_data_are_refused(cli, photo, tmp_path) -> None:
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(60, 5)))
+    assert cli("train", tmp_path / "x.npy", "-o", tmp_path / "run", "--epochs", 1).code == 0
+    mask = draw_mask(tmp_path / "mask.png")
+    result = cli("inpaint", tmp_path / "run", photo, "--mask", mask, "-o", tmp_path / "out")
+    assert result.code == 2
+    assert "model of pictures" in result.err
+
+
+@pytest.mark.parametrize("model", ["masked", "trained"])
+def test_restore_takes_noise_off(cli, model, photo, tmp_path, request) -> None:
+    out = tmp_path / "clean.png"
+    result = cli("restore", photo, "--model", request.getfixturevalue(model), "-o", out, "--json")
+    assert result.code == 0, result.err
+    assert result.json["noise_level"] > 20  # the photograph is nothing but noise
+    assert pixels(out).shape == (30, 40, 3)
+    assert not np.array_equal(pixels(out), pixels(photo))
+    assert "restore" in Image.open(out).text["synthetic"]
+
+
+def test_restore_takes_out_what_a_mask_covers_and_nothing_else(cli, masked, photo, tmp_path) -> None:
+    mask, out = draw_mask(tmp_path / "mask.png"), tmp_path / "new" / "without.png"
+    result = cli("restore", photo, "--model", masked, "--mask", mask, "-o", out, "--json")
+    assert result.code == 0, result.err
+    assert result.json["missing_pixels"] == 16 * 11
+    covered = pixels(mask) > 0
+    assert np.array_equal(pixels(out)[~covered], pixels(photo)[~covered])
+    assert not np.array_equal(pixels(out)[covered], pixels(photo)[covered])
+
+
+@pytest.mark.parametrize("name", ["clean.jpg", "folder", "photo.png"])
+def test_restore_says_where_it_cannot_write(cli, masked, photo, tmp_path, name) -> None:
+    (tmp_path / "folder").mkdir()
+    before = photo.read_bytes()
+    result = cli("restore", photo, "--model", masked, "-o", tmp_path / name)
+    assert result.code == 2
+    assert "png" in result.err or "is a folder" in result.err
+    assert photo.read_bytes() == before
+
+
+def test_restore_needs_a_model(cli, photo, tmp_path) -> None:
+    result = cli("restore", photo, "-o", tmp_path / "clean.png")
+    assert result.code == 2
+    assert "--model" in result.err

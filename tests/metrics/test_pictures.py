@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from latentia.metrics import noise_level, psnr
+
+
+def smooth(side: int = 64) -> np.ndarray:
+    down, across = np.mgrid[0:side, 0:side] / side
+    return (0.5 + 0.3 * np.sin(4 * down) * np.cos(3 * across))[..., None]
+
+
+def test_psnr_counts_what_it_is_told_to() -> None:
+    truth, guess = np.zeros((4, 4)), np.zeros((4, 4))
+    guess[0] = 0.5
+    where = np.zeros((4, 4), bool)
+    where[0] = True
+    assert psnr(truth, guess, where) == pytest.approx(10 * math.log10(4))
+    assert psnr(truth, guess) == pytest.approx(10 * math.log10(16))
+    assert psnr(truth, guess, ~where) == math.inf
+    assert psnr(np.zeros((2, 2), np.uint8), np.ones((2, 2), np.uint8)) == 0.0  # not wrapped around
+
+
+@pytest.mark.parametrize("level", [0.01, 0.05, 0.2])
+def test_noise_is_found_under_smooth_surfaces(level: float) -> None:
+    noise = level * np.random.default_rng(0).normal(size=(64, 64, 1))
+    assert noise_level(smooth() + noise) == pytest.approx(level, rel=0.15)
+
+
+def test_noise_counts_only_where_the_picture_was_seen() -> None:
+    picture = smooth()
+    picture[:32] += np.random.default_rng(0).normal(0, 0.5, (32, 64, 1))
+    seen = np.ones((64, 64), bool)
+    seen[:32] = False
+    assert noise_level(picture, seen) < 0.005
+    assert noise_level(picture, np.zeros((64, 64), bool)) == 0.0
+    assert noise_level(picture[:1]) == 0.0

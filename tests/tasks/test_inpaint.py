@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch.distributions import kl_divergence
+
+from latentia.core import Batch, Latents
+from latentia.data import Canvas
+from latentia.distributions import Gaussian, StandardNormal
+from latentia.distributions.base import diagonal_normal
+from latentia.errors import DataError, OptionError
+from latentia.models import SingleLatentVAE
+from latentia.nets import Decoder, Encoder
+from latentia.tasks import complete, inpaint
+from latentia.tasks.patches import as_batches, to_size
+from latentia.tasks.refine import refine
+from latentia.tasks.squares import squares_around
+
+EITHER = ["masked", "digits", "binary"]
+
+
+def given_part(n: int = 3) -> torch.Tensor:
+    return torch.rand(n, 1, 8, 8, generator=torch.Generator().manual_seed(0)) < 0.5
+
+
+def some(dataset, n: int = 3) -> Batch:
+    return Batch(dataset.batch(range(n)).x, given=given_part(n))
+
+
+def hole(height: int, width: int) -> np.ndarray:
+    missing = np.zeros((height, width), np.bool_)
+    missing[height // 4 : height // 2, width // 3 : 2 * width // 3] = True
+    return missing
+
+
+@pytest.mark.parametrize("name", EITHER)
+def test_completions_are_functions_of_the_seed_and_the_number(name, request) -> None:
+    trained, dataset = request.getfixturevalue(name)
+    batch = some(dataset)
+    torch.manual_seed(1)
+    before = torch.random.get_rng_state()
+    few, many = (complete(trained, batch, n_samples=n, seed=3, steps=2) for n in (2, 40))
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert few.samples.shape == (2, 3, 1, 8, 8)
+    assert many.samples.shape == (40, 3, 1, 8, 8)
+    assert torch.allclose(few.samples, many.samples[:2], atol=1e-5)
+    assert torch.equal(few.mean, complete(trained, batch, n_samples=2, seed=3, steps=2).mean)
+    assert not torch.allclose(few.mean, complete(trained, batch, n_samples=2, seed=4, steps=2).mean)
+    assert len(torch.unique(many.samples.flatten(1), dim=0)) == 40
+
+
+def test_what_is_given_is_certain_and_the_rest_is_not(masked) -> None:
+    trained, dataset = masked
+    batch = some(dataset)
+    result = complete(trained, batch)
+    given = batch.given
+    assert torch.equal(result.mean[given], batch.x[given])
+    assert (result.std[given] == 0).all()
+    assert (result.std[~given] > 0).float().mean() > 0.5  # not where all draws are black or white
+
+
+def test_mean_and_deviation_are_those_of_many_samples(masked) -> None:
+    trained, dataset = masked
+    batch = some(dataset)
+    result = complete(trained, batch, n_samples=400)
+    assert torch.allclose(result.samples.mean(0), result.mean, atol=1e-5)
+    with torch.no_grad():
+        z = trained.model.expect(batch).sample((400,))
+        drawn = trained.model.complete(Latents(z), batch).sample()
+    assert result.std == pytest.approx(drawn.std(0), abs=0.03)
+
+
+class Copy(Encoder):
+    features = 2
+
+    def forward(self, x: torch.Tensor, observed: torch.Tensor | None = None) -> torch.Tensor:
+        return x
+
+
+class Matrix(Decoder):
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        return z @ torch.tensor([[1.0, 0.5, 0.0], [0.0, 1.0, -1.0]])
+
+
+def test_refinement_finds_the_posterior_of_what_is_given() -> None:
+    """Of a linear model, whose posterior is known; with independent dimensions the best has the same mean."""
+    noise = 0.4
+    model = SingleLatentVAE(
+        Copy(), torch.nn.Identity(), StandardNormal(2), Matrix(), Gaussian(initial_scale=noise - 1e-3)
+    ).requires_grad_(False)
+    x, given = torch.tensor([[0.7, -0.4, 99.0], [-1.0, 0.3, 99.0]]), torch.tensor([[True, True, False]])
+    weights = torch.tensor([[1.0, 0.5], [0.0, 1.0]])
+    precision = torch.eye(2) + weights @ weights.T / noise**2
+    mean = torch.linalg.solve(precision, weights @ x[:, :2].T / noise**2).T
+    torch.manual_seed(0)
+    start = diagonal_normal(torch.zeros(2, 2), torch.ones(2, 2))
+    found = refine(model, start, lambda likelihood: likelihood.log_prob(x, given), steps=800)
+    assert found.mean == pytest.approx(mean, abs=0.06)
+    assert found.stddev == pytest.approx((1 / precision.diagonal().sqrt()).expand(2, 2), rel=0.1)
+
+
+@pytest.mark.parametrize("name", ["digits", "binary"])
+def test_refinement_explains_what_is_given_better(name, request) -> None:
+    trained, dataset = request.getfixturevalue(name)
+    batch = some(dataset)
+    batch = Batch((batch.x >= 0.5).float() if name == "binary" else batch.x, given=batch.given)
+
+    def bound(believed) -> torch.Tensor:
+        z = believed.sample((500,))
+        nats = trained.model.decode(Latents(z)).log_prob(batch.x, batch.given).mean(0)
+        prior = trained.model.prior()
+        return nats + (prior.log_prob(z) - believed.log_prob(z)).mean(0)
+
+    torch.manual_seed(0)
+    start = trained.model.expect(batch)
+    with torch.no_grad():
+        end = refine(trained.model, start, lambda likelihood: likelihood.log_prob(batch.x, batch.given), 100)
+        assert (bound(end) > bound(start) + 1).all()
+    assert kl_divergence(end, start).min() > 0
+
+
+FORMS = {
+    "grey": np.random.default_rng(0).integers(0, 256, (8, 8), dtype=np.uint8),
+    "colour": np.random.default_rng(1).integers(0, 256, (30, 24, 3), dtype=np.uint8),
+    "alpha": np.full((20, 20, 4), 255, np.uint8),
+    "sixteen": np.random.default_rng(2).integers(0, 65536, (9, 5), dtype=np.uint16),
+    "floats": np.random.default_rng(3).random((16, 16), np.float32),
+    "binary": np.random.default_rng(4).random((12, 8)) < 0.5,
+}
+
+
+@pytest.mark.parametrize("model", EITHER)
+@pytest.mark.parametrize("form", list(FORMS))
+def test_pictures_of_any_form_are_filled_in_and_nothing_else_changes(model, form, request) -> None:
+    trained, _ = request.getfixturevalue(model)
+    image = FORMS[form]
+    missing = hole(*image.shape[:2])
+    result = inpaint(trained, Canvas.from_array(image, missing), n_samples=2, steps=1)
+    for filled in (result.mean(), result.sample(0), result.sample(1)):
+        assert filled.dtype == image.dtype
+        assert filled.shape == image.shape
+        assert np.array_equal(filled[~missing], image[~missing])
+    assert not np.array_equal(result.sample(0), result.sample(1)) or form == "binary"
+    std = result.std()
+    assert (std[~missing] == 0).all()
+    assert (std[missing] > 0).any()
+
+
+def test_a_picture_of_the_models_size_is_seen_as_it_is(masked) -> None:
+    trained, dataset = masked
+    image = dataset.x[np.array([5])][0, ..., 0]
+    missing = hole(8, 8)
+    result = inpaint(trained, Canvas.from_array(image, missing), n_samples=3, seed=1)
+    x = torch.from_numpy(image)[None, None].float() / 255
+    direct = complete(trained, Batch(x, given=torch.from_numpy(~missing)[None, None]), n_samples=3, seed=1)
+    assert result.factor == 1
+    assert result.effective_size == (8, 8)
+    expected = (direct.samples[2, 0, 0].clamp(0, 1) * 255).round().numpy()
+    assert np.array_equal(result.sample(2)[missing], expected[missing].astype(np.uint8))
+
+
+def test_a_large_picture_is_filled_in_from_the_square_around_its_hole(masked) -> None:
+    trained, _ = masked
+    image = np.random.default_rng(0).random((60, 80), np.float32)
+    missing = np.zeros((60, 80), np.bool_)
+    missing[20:36, 30:46] = True
+    result = inpaint(trained, Canvas.from_array(image, missing), n_samples=1)
+    assert result.effective_size == (32, 32)
+    assert result.factor == 4
+    other = image.copy()
+    other[:10] = other[:, :20] = 0.0  # far from the hole
+    assert np.array_equal(
+        inpaint(trained, Canvas.from_array(other, missing), n_samples=1).mean()[missing], result.mean()[missing]
+    )
+
+
+def test_what_is_missing_does_not_matter(masked) -> None:
+    trained, _ = masked
+    image, missing = FORMS["floats"], hole(16, 16)
+    spoiled = np.where(missing, np.nan, image)
+    assert np.array_equal(
+        inpaint(trained, Canvas.from_array(spoiled), n_samples=1).mean(),
+        inpaint(trained, Canvas.from_array(image, missing), n_samples=1).mean(),
+    )
+
+
+def test_scaling_leaves_out_what_is_missing() -> None:
+    """A flat picture stays flat, whatever stands in its holes."""
+    image, missing = np.full((24, 24), 0.25), np.random.default_rng(0).random((24, 24)) < 0.4
+    canvas = Canvas.from_array(np.where(missing, 1.0, image), missing)
+    (square,) = squares_around(np.ones((24, 24), bool), (24, 24))
+    (batch,) = as_batches(canvas, [square], 1, (8, 8))
+    assert batch.x[batch.given] == pytest.approx(0.25, abs=1e-5)
+    assert batch.given.float().mean() > 0.5
+    back = to_size(torch.full((2, 3, 1, 8, 8), 0.25), (24, 24))
+    assert back.shape == (2, 3, 24, 24, 1)
+    assert back == pytest.approx(0.25, abs=1e-5)
+
+
+def test_nothing_and_everything_missing_are_refused(masked) -> None:
+    trained, _ = masked
+    with pytest.raises(DataError, match="nothing to fill in"):
+        inpaint(trained, Canvas.from_array(FORMS["grey"]))
+    with pytest.raises(DataError, match="generate"):
+        inpaint(trained, Canvas.from_array(FORMS["grey"], np.ones((8, 8), bool)))
+
+
+def test_wrong_models_and_options_are_refused(masked, vectors, speech) -> None:
+    canvas = Canvas.from_array(FORMS["grey"], hole(8, 8))
+    for trained, _ in (vectors, speech):
+        with pytest.raises(OptionError, match="model of pictures"):
+            inpaint(trained, canvas)
+    with pytest.raises(OptionError, match="at least 1"):
+        inpaint(masked[0], canvas, n_samples=0)

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+
+from latentia.core import Batch
+from latentia.data import Arrays, ArraySource, Canvas
+from latentia.errors import OptionError
+from latentia.metrics import psnr
+from latentia.presets import resolve
+from latentia.tasks import complete, restore
+from latentia.tasks.observation import Exact, Noisy, observation_of
+from latentia.training.fit import fit, prepare_training
+
+EITHER = ["masked", "digits", "binary"]
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A likelihood that is its mean."""
+
+    mean: torch.Tensor
+
+    def sample(self) -> torch.Tensor:
+        return self.mean
+
+
+def test_under_noise_a_picture_is_weighed_against_the_model() -> None:
+    """The misfit of the mean is known here, so the posterior of a pixel has a closed form."""
+    generator = torch.Generator().manual_seed(0)
+    truth, mean = torch.full((1, 1, 64, 64), 0.5), torch.full((1, 1, 1, 64, 64), 0.5)
+    misfit, noise = 0.1, 0.2
+    x = truth + misfit * torch.randn(truth.shape, generator=generator)
+    y = x + noise * torch.randn(truth.shape, generator=generator)
+    batch = Batch(y, noise=torch.full((1, 1, 1, 1), noise))
+    seen = observation_of(batch)
+    assert isinstance(seen, Noisy)
+    view = seen.view(Fixed(mean))
+    share = misfit**2 / (misfit**2 + noise**2)
+    assert view.mean == pytest.approx(0.5 + share * (y - 0.5)[None], abs=0.06)
+    assert view.std == pytest.approx(torch.full_like(view.std, share**0.5 * noise), rel=0.1)
+    error = (view.mean - x).square().mean()
+    assert error < 0.8 * (y - x).square().mean()
+    assert error == pytest.approx(share * noise**2, rel=0.1)
+    normal = torch.distributions.Normal(mean, (y - mean).square().mean().sqrt())
+    assert seen.nats(Fixed(mean)).item() == pytest.approx(normal.log_prob(y).sum().item(), rel=1e-3)
+
+
+def test_what_is_not_given_has_no_say() -> None:
+    given = torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(0)) < 0.5
+    x = torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(1))
+    likelihood = Fixed(torch.full((3, 2, 1, 8, 8), 0.4))
+    results = []
+    for filler in (0.0, torch.nan):
+        batch = Batch(torch.where(given, x, filler), given=given, noise=torch.full((2, 1, 1, 1), 0.1))
+        seen = Noisy(batch)
+        results.append((seen.nats(likelihood), seen.view(likelihood).mean))
+    assert all(torch.equal(one, other) for one, other in zip(*results, strict=True))
+    assert torch.equal(results[0][1][:, ~given], likelihood.mean[:, ~given])
+    assert isinstance(observation_of(Batch(x, given=given)), Exact)
+
+
+@pytest.mark.parametrize("name", EITHER)
+@pytest.mark.parametrize("shape", [(8, 8), (30, 21, 3), (5, 6, 4)])
+def test_pictures_of_any_form_come_back_in_it(name, shape, request) -> None:
+    trained, _ = request.getfixturevalue(name)
+    image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    if len(shape) == 3 and shape[2] == 4:
+        image[..., 3] = 200
+    result = restore(trained, Canvas.from_array(image), noise=0.1, seed=2, steps=2)
+    picture = result.picture()
+    assert picture.shape == image.shape
+    assert picture.dtype == np.uint8
+    assert not np.array_equal(picture, image)
+    if image.shape[-1] == 4:
+        assert (picture[..., 3] == 200).all()
+    again = restore(trained, Canvas.from_array(image), noise=0.1, seed=2, steps=2)
+    assert np.array_equal(picture, again.picture())
+
+
+def test_a_picture_of_the_models_size_is_restored_in_one_piece(masked) -> None:
+    trained, dataset = masked
+    image = dataset.x[np.array([5])][0, ..., 0].astype(np.float32) / 255
+    batch = Batch(
+        torch.from_numpy(image)[None, None], given=torch.ones(1, 1, 8, 8).bool(), noise=torch.full((1, 1, 1, 1), 0.1)
+    )
+    direct = complete(trained, batch, n_samples=1, draws=4).mean[0, 0].numpy()
+    assert restore(trained, Canvas.from_array(image), noise=0.1).values[..., 0] == pytest.approx(direct, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", EITHER)
+def test_no_noise_and_no_holes_leave_a_picture_as_it_is(name, request) -> None:
+    trained, _ = request.getfixturevalue(name)
+    image = np.random.default_rng(0).integers(0, 256, (20, 30), dtype=np.uint8)
+    assert np.array_equal(restore(trained, Canvas.from_array(image), noise=0.0).picture(), image)
+
+
+def test_holes_are_filled_in_whatever_the_noise(masked) -> None:
+    trained, _ = masked
+    image = np.random.default_rng(0).integers(0, 256, (20, 30), dtype=np.uint8)
+    missing = np.zeros((20, 30), bool)
+    missing[5:15, 10:20] = True
+    clean = restore(trained, Canvas.from_array(image, missing), noise=0.0).picture()
+    assert np.array_equal(clean[~missing], image[~missing])
+    assert not np.array_equal(clean[missing], image[missing])
+    other = np.where(missing, np.uint8(7), image)
+    for noise in (0.0, 0.1):
+        one, two = (restore(trained, Canvas.from_array(part, missing), noise=noise) for part in (image, other))
+        assert np.array_equal(one.picture(), two.picture())
+
+
+def test_noise_of_vanishing_level_is_no_noise(digits) -> None:
+    trained, _ = digits
+    flat = np.full((16, 16), 100, np.uint8)
+    result = restore(trained, Canvas.from_array(flat))
+    assert result.noise == 0.0
+    assert np.array_equal(result.picture(), flat)
+
+
+def test_wrong_models_and_levels_are_refused(masked, vectors) -> None:
+    canvas = Canvas.from_array(np.zeros((8, 8), np.uint8))
+    with pytest.raises(OptionError, match="model of pictures"):
+        restore(vectors[0], canvas)
+    with pytest.raises(OptionError, match=r"\[0, 1\]"):
+        restore(masked[0], canvas, noise=2.0)
+
+
+def waves(n: int, side: int, seed: int) -> np.ndarray:
+    """Pictures without edges, float32 (n, side, side)."""
+    generator = np.random.default_rng(seed)
+    down, across = np.mgrid[0:side, 0:side] / 16
+    angle, phase, size = (generator.uniform(low, high, (n, 1, 1)) for low, high in ((0, 6.3), (0, 6.3), (0.1, 0.4)))
+    wave = np.sin(4 * (np.cos(angle) * down + np.sin(angle) * across) + phase)
+    return (0.5 + size * wave).astype(np.float32)
+
+
+def test_a_trained_model_finds_the_level_of_noise_and_takes_it_off() -> None:
+    source = ArraySource("waves", lambda _split: Arrays(waves(256, 16, 0)), lambda: "f00d")
+    decoder = {"name": "unet", "widths": [16], "blocks": [1], "dense": 16}
+    training = {"epochs": 40, "batch_size": 32, "learning_rate": 5e-3, "patience": None, "noise": 0.3}
+    masks = [{"name": "scattered", "least": 0.0, "most": 0.2}]
+    settings = {
+        "model": {"kind": "masked", "latent_dim": 2, "encoder": {"name": "dense", "width": 16}, "decoder": decoder},
+        "training": {**training, "masks": masks},
+    }
+    config, form = resolve(source, "image", settings)
+    trained = fit(prepare_training(source.load(form), form, config)).trained
+    clean = waves(1, 48, seed=1)[0]
+    for level in (0.05, 0.15):
+        noisy = (clean + np.random.default_rng(2).normal(0, level, clean.shape)).clip(0, 1).astype(np.float32)
+        result = restore(trained, Canvas.from_array(noisy))
+        assert result.noise == pytest.approx(level, rel=0.25)
+        assert psnr(clean, result.picture()) > psnr(clean, noisy) + 4

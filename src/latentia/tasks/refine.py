@@ -33,6 +33,7 @@ def refine(model: LatentModel, start: Distribution, evidence: Evidence, steps: i
     Returns:
         A normal distribution of batch shape (N,).
     """
+    prior = model.code_prior()
     with torch.enable_grad():
         mean = start.mean.detach().clone().requires_grad_()
         log_scale = start.stddev.detach().log().requires_grad_()
@@ -42,7 +43,7 @@ def refine(model: LatentModel, start: Distribution, evidence: Evidence, steps: i
                 group["lr"] = RATE * (1 - step / steps)
             optimizer.zero_grad()
             z = mean + log_scale.exp() * torch.randn(DRAWS, *mean.shape, device=mean.device)
-            nats = evidence(model.decode(Latents(z))) + model.prior().log_prob(z)
+            nats = evidence(model.decode(Latents(z))) + prior.log_prob(z)
             bound = nats.mean(0) + log_scale.sum(-1)
             (-bound.sum()).backward()
             optimizer.step()

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentia.data import Arrays, RemoteFile, as_source, fetch
+from latentia.data import Arrays, RemoteFile, as_source, fetch, open_source
 from latentia.data.fetch import MIRROR, mirror_folder
 from latentia.data.source import Source
 from latentia.errors import FileError, OptionError, nearest
@@ -125,6 +125,11 @@ SETS: dict[str, RecutPictures] = {
         ),
     )
 }
+
+
+def open_pictures(name: str, mirror: Path | None = None) -> Source:
+    """Opens a set that is re-cut, or one that has a public home; nothing is read yet."""
+    return open_recut_pictures(name, mirror) if name in SETS else open_source(name, mirror=mirror)
 
 
 def open_recut_pictures(name: str, mirror: Path | None = None) -> Source:

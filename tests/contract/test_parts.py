@@ -15,7 +15,14 @@ from latentia.config import ModelConfig, Part
 from latentia.core import Batch
 from latentia.distributions import FRAME_PRIORS, LIKELIHOODS, POSTERIORS, PRIORS
 from latentia.models import MODELS, build_model
-from latentia.nets import DECODERS, ENCODERS, SEQUENCE_DECODERS, SEQUENCE_ENCODERS
+from latentia.nets import (
+    DECODERS,
+    ENCODERS,
+    LADDER_DECODERS,
+    LADDER_ENCODERS,
+    SEQUENCE_DECODERS,
+    SEQUENCE_ENCODERS,
+)
 from latentia.objectives import OBJECTIVES, log_weights
 from latentia.registry import Registry
 
@@ -24,6 +31,7 @@ IMAGE = (1, 8, 8)
 COLOUR = (3, 8, 8)
 VECTOR = (5,)
 LENGTHS = (9, 7, 4, 1)
+NETWORKS = {"sequence": "conv-gru", "ladder": "residual"}  # those of other models are dense
 SMALL: dict[str, dict[str, Any]] = {
     "conv-gru": {"width": 16, "blocks": 1, "stride": 4},
     "recurrent": {"width": 6},
@@ -57,7 +65,7 @@ def data(likelihood: str, shape: tuple[int, ...], n: int = 4) -> Tensor:
 def examples(config: ModelConfig, shape: tuple[int, ...]) -> Batch:
     """Four examples; those of sequence models have different lengths."""
     if config.kind != "sequence":
-        return Batch(data(config.likelihood.name, shape))
+        return Batch(data(config.likelihood.name, shape), labels={"label": torch.tensor([2, -1, 0, -1])})
     lengths = torch.tensor(LENGTHS)
     mask = torch.arange(max(LENGTHS)) < lengths[:, None]
     return Batch(data(config.likelihood.name, (max(LENGTHS), *shape)), mask[..., None], lengths)
@@ -66,9 +74,12 @@ def examples(config: ModelConfig, shape: tuple[int, ...]) -> Batch:
 def every_model() -> list[tuple[ModelConfig, tuple[int, ...]]]:
     cases: list[tuple[ModelConfig, tuple[int, ...]]] = []
     for kind in MODELS:
-        networks = "conv-gru" if kind == "sequence" else "dense"
+        networks = NETWORKS.get(kind, "dense")
         base = ModelConfig(kind=kind, latent_dim=LATENT, frame_dim=2, encoder=small(networks), decoder=small(networks))
-        likelihoods = [name for name in LIKELIHOODS if kind != "sequence" or shapes_of(name) == [VECTOR]]
+        if "label" in MODELS.arguments(kind):
+            base = base.model_copy(update={"label": "label", "classes": 3})
+        takes = {"sequence": [VECTOR], "ladder": [IMAGE, COLOUR]}
+        likelihoods = [name for name in LIKELIHOODS if shapes_of(name) == takes.get(kind, shapes_of(name))]
         for name in likelihoods:
             cases += [(base.model_copy(update={"likelihood": small(name)}), s) for s in shapes_of(name)]
         fields: list[tuple[str, Registry[Any]]] = [
@@ -82,6 +93,8 @@ def every_model() -> list[tuple[ModelConfig, tuple[int, ...]]]:
                 base.model_copy(update={"likelihood": small("gaussian")}),
                 [*fields, ("frame_prior", FRAME_PRIORS)],
             )
+        if kind == "ladder":
+            fields = [*fields, ("group_posterior", POSTERIORS)]
         shape = VECTOR if kind == "sequence" else IMAGE
         for field, registry in fields:
             cases += [(base.model_copy(update={field: small(name)}), shape) for name in registry]
@@ -91,7 +104,7 @@ def every_model() -> list[tuple[ModelConfig, tuple[int, ...]]]:
 CASES = every_model()
 IDS = [
     f"{c.kind}-{c.encoder.name}-{c.decoder.name}-{c.posterior.name}-{c.prior.name}-{c.frame_prior.name}-"
-    f"{c.likelihood.name}-{s}"
+    f"{c.group_posterior.name}-{c.likelihood.name}-{s}"
     for c, s in CASES
 ]
 
@@ -101,13 +114,18 @@ def build(config: ModelConfig, shape: tuple[int, ...]) -> nn.Module:
     return build_model(config, shape)
 
 
+@torch.no_grad()
+def disturbed(model: nn.Module) -> nn.Module:
+    """Branches that start at zero would hide their first layer from the gradient, and draws from the likelihood."""
+    for parameter in model.parameters():
+        parameter.add_(0.05 * torch.randn_like(parameter))
+    return model
+
+
 @pytest.mark.parametrize(("config", "shape"), CASES, ids=IDS)
 @pytest.mark.parametrize("objective", list(OBJECTIVES))
 def test_shapes_and_gradients(config: ModelConfig, shape: tuple[int, ...], objective: str) -> None:
-    model = build(config, shape)
-    with torch.no_grad():  # branches that start at zero would hide their first layer from the gradient
-        for parameter in model.parameters():
-            parameter.add_(0.05 * torch.randn_like(parameter))
+    model = disturbed(build(config, shape))
     batch = examples(config, shape)
     chosen = OBJECTIVES.build(objective, SMALL.get(objective, {}))
     terms = chosen(model.infer(batch, chosen.n_samples), batch, step=0)
@@ -127,7 +145,7 @@ def test_same_seed_same_result_and_other_seed_another(config: ModelConfig, shape
     batch = examples(config, shape)
 
     def draw(seed: int) -> Tensor:
-        model = build(config, shape).eval()
+        model = disturbed(build(config, shape)).eval()
         torch.manual_seed(seed)
         return log_weights(model.infer(batch, 2), batch)
 
@@ -175,6 +193,7 @@ def everything() -> list[tuple[Registry[Any], str, dict[str, Any]]]:
         "channels": 1,
     }
     registries: list[Registry[Any]] = [ENCODERS, DECODERS, POSTERIORS, PRIORS, LIKELIHOODS, OBJECTIVES]
+    registries += [LADDER_ENCODERS, LADDER_DECODERS]
     of_sequences: list[Registry[Any]] = [SEQUENCE_ENCODERS, SEQUENCE_DECODERS, FRAME_PRIORS]
     frames = {**sizes, "event_shape": VECTOR, "out_shape": VECTOR}
     return [(registry, name, sizes) for registry in registries for name in registry] + [

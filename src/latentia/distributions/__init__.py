@@ -8,6 +8,7 @@ from latentia.distributions.base import (
     LazyPosterior,
     LazyPrior,
 )
+from latentia.distributions.code import CodePrior
 from latentia.distributions.flow import FlowPrior
 from latentia.distributions.frames import (
     FRAME_PRIORS,
@@ -16,9 +17,10 @@ from latentia.distributions.frames import (
     LazyFramePrior,
     RecurrentFramePrior,
 )
+from latentia.distributions.label import LabelPosterior, LabelPrior, clamp
 from latentia.distributions.likelihood import Bernoulli, DiscretisedGaussian, Gaussian
 from latentia.distributions.logistic_mixture import DiscretisedLogisticMixture
-from latentia.distributions.posterior import DiagonalGaussian
+from latentia.distributions.posterior import DiagonalGaussian, ResidualGaussian
 from latentia.distributions.prior import MixtureOfGaussians, StandardNormal
 from latentia.distributions.spectral import ItakuraSaito
 
@@ -28,6 +30,7 @@ __all__ = [
     "POSTERIORS",
     "PRIORS",
     "Bernoulli",
+    "CodePrior",
     "DiagonalGaussian",
     "DiscretisedGaussian",
     "DiscretisedLogisticMixture",
@@ -36,11 +39,15 @@ __all__ = [
     "Gaussian",
     "IndependentFramePrior",
     "ItakuraSaito",
+    "LabelPosterior",
+    "LabelPrior",
     "LazyFramePrior",
     "LazyLikelihood",
     "LazyPosterior",
     "LazyPrior",
     "MixtureOfGaussians",
     "RecurrentFramePrior",
+    "ResidualGaussian",
     "StandardNormal",
+    "clamp",
 ]

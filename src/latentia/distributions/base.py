@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
 
@@ -79,6 +80,11 @@ LIKELIHOODS: Registry[LazyLikelihood] = Registry("likelihood")
 def diagonal_normal(mean: Tensor, scale: Tensor) -> Distribution:
     """Returns a normal distribution of independent dimensions; the last axis is the event."""
     return Independent(Normal(mean, scale, validate_args=False), 1, validate_args=False)
+
+
+def full_precision(values: Tensor) -> Tensor:
+    """Returns values as float32 where an autocast has halved their precision, else as they are."""
+    return values if values.dtype == torch.float64 else values.float()
 
 
 def sum_event(nats: Tensor, observed: Tensor | None, batch_dims: int = 2) -> Tensor:

@@ -57,7 +57,7 @@ or `latentia generate path/to/this/folder -n 16 -o samples`.
 
 ## The model
 
-{model.latent_dim} latents; {parts}. All settings are in `config.json`, all weights in `model.safetensors`.
+{trained.model.latent_dim} latents; {parts}. All settings are in `config.json`, all weights in `model.safetensors`.
 Nothing is executed when they are read.
 
 ## Figures

@@ -2,6 +2,8 @@
 
 from latentia.models.base import MODELS, LatentModel
 from latentia.models.build import build_likelihood, build_model, build_objective, build_vocoder
+from latentia.models.conditional import ConditionalVAE
+from latentia.models.ladder import LadderVAE
 from latentia.models.sequence import SequenceVAE
 from latentia.models.single import SingleLatentVAE
 from latentia.models.vocoder import VOCODERS, GriffinLim, PhaseGradient, Vocoder
@@ -9,7 +11,9 @@ from latentia.models.vocoder import VOCODERS, GriffinLim, PhaseGradient, Vocoder
 __all__ = [
     "MODELS",
     "VOCODERS",
+    "ConditionalVAE",
     "GriffinLim",
+    "LadderVAE",
     "LatentModel",
     "PhaseGradient",
     "SequenceVAE",

@@ -31,6 +31,11 @@ class LatentModel(nn.Module, ABC):
     encoders: ClassVar[Registry[Any]] = ENCODERS
     decoders: ClassVar[Registry[Any]] = DECODERS
 
+    @property
+    def latent_dim(self) -> int:
+        """Size of the code."""
+        return self.prior().event_shape.numel()
+
     @abstractmethod
     def posterior_of(self, batch: Batch) -> Distribution:
         """Returns q(code|x), batch shape (N,), event shape (latent_dim,)."""

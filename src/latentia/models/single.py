@@ -63,14 +63,14 @@ class SingleLatentVAE(LatentModel):
         return Inference(latents=(group,), likelihood=self.decode(Latents(z)))
 
     def start_at(self, batch: Batch) -> None:
-        self.decoder.start_at(self.likelihood.centre(_mean(batch)))
+        self.decoder.start_at(self.likelihood.centre(mean_picture(batch)))
 
     def decode(self, latents: Latents) -> Likelihood:
         z = latents.code
         return self.likelihood(self.decoder(z.flatten(0, 1)).unflatten(0, z.shape[:2]))
 
 
-def _mean(batch: Batch) -> Tensor:
+def mean_picture(batch: Batch) -> Tensor:
     """Returns the mean of examples, shape (*event_shape), of what was observed of them."""
     if batch.observed is None:
         return batch.x.mean(0)

@@ -3,20 +3,27 @@
 from latentia.nets.base import (
     DECODERS,
     ENCODERS,
+    LADDER_DECODERS,
+    LADDER_ENCODERS,
     SEQUENCE_DECODERS,
     SEQUENCE_ENCODERS,
     Decoder,
     Encoder,
+    LadderDecoder,
+    LadderEncoder,
     SequenceDecoder,
     SequenceEncoder,
 )
 from latentia.nets.dense import DenseDecoder, DenseEncoder
+from latentia.nets.ladder import ResidualLadderDecoder, ResidualLadderEncoder
 from latentia.nets.recurrent import ConvGruDecoder, ConvGruEncoder
 from latentia.nets.residual import ResidualDecoder, ResidualEncoder
 
 __all__ = [
     "DECODERS",
     "ENCODERS",
+    "LADDER_DECODERS",
+    "LADDER_ENCODERS",
     "SEQUENCE_DECODERS",
     "SEQUENCE_ENCODERS",
     "ConvGruDecoder",
@@ -25,8 +32,12 @@ __all__ = [
     "DenseDecoder",
     "DenseEncoder",
     "Encoder",
+    "LadderDecoder",
+    "LadderEncoder",
     "ResidualDecoder",
     "ResidualEncoder",
+    "ResidualLadderDecoder",
+    "ResidualLadderEncoder",
     "SequenceDecoder",
     "SequenceEncoder",
 ]

@@ -76,7 +76,7 @@ class ResidualEncoder(Encoder):
         self.widths = tuple(widths)
         self.blocks = tuple(blocks)
         self.neck = neck
-        channels, *coarse = _coarse_shape(self.event_shape, self.widths, self.blocks)
+        channels, *coarse = coarse_shape(self.event_shape, self.widths, self.blocks)
         layers: list[nn.Module] = []
         for width, count in zip(self.widths, self.blocks, strict=True):
             # The first layer sees few channels, so a 3x3 kernel is cheap there; later ones only mix.
@@ -86,7 +86,7 @@ class ResidualEncoder(Encoder):
             channels = width
         self.trunk = nn.Sequential(*layers, nn.ReLU(), nn.Conv2d(channels, neck, 1), nn.ReLU())
         self.features = neck * coarse[0] * coarse[1]
-        _initialise(self)
+        initialise(self)
 
     def forward(self, x: Tensor, observed: Tensor | None = None) -> Tensor:
         return self.trunk(network_input(x, observed)).flatten(1)
@@ -126,7 +126,7 @@ class ResidualDecoder(Decoder):
         self.out_shape = tuple(out_shape)
         self.widths = tuple(widths)
         self.blocks = tuple(blocks)
-        parameters, *coarse = _coarse_shape(self.out_shape, self.widths, self.blocks)
+        parameters, *coarse = coarse_shape(self.out_shape, self.widths, self.blocks)
         self._coarse = (self.widths[-1], coarse[0], coarse[1])
         self.dense = dense
         lead = [nn.Linear(latent_dim, dense), ResidualDense(dense), nn.ReLU()] if dense else []
@@ -141,21 +141,22 @@ class ResidualDecoder(Decoder):
         self.head = nn.Conv2d(self.widths[0], 4 * parameters, 3, padding=1)
         self.shuffle = nn.PixelShuffle(2)
         self.offset = nn.Parameter(torch.zeros(self.out_shape))
-        _initialise(self)
+        initialise(self)
         zero_initialise(self.head)
 
     def forward(self, z: Tensor) -> Tensor:
         return self.shuffle(self.head(self.trunk(self.stem(z).unflatten(1, self._coarse)))) + self.offset
 
 
-def _initialise(network: nn.Module) -> None:
+def initialise(network: nn.Module) -> None:
+    """Draws all weights of a network, the residual blocks in it being the identity at first."""
     he_initialise(network)
     for block in network.modules():
         if isinstance(block, ResidualConv | ResidualDense):
             zero_initialise(block.second)
 
 
-def _coarse_shape(shape: Shape, widths: tuple[int, ...], blocks: tuple[int, ...]) -> tuple[int, int, int]:
+def coarse_shape(shape: Shape, widths: tuple[int, ...], blocks: tuple[int, ...]) -> tuple[int, int, int]:
     """Returns (channels, height, width) after all stages, or says why the shape does not fit."""
     if len(shape) != 3:
         raise OptionError(f"A residual network takes pictures (C, H, W), not shape {shape}; use 'dense' for vectors.")

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from latentia.core import Batch, Inference, Terms
 from latentia.errors import OptionError
-from latentia.objectives.base import OBJECTIVES, Objective, distortion, group_rate, sampled_rate, total
+from latentia.objectives.base import OBJECTIVES, Objective, distortion, group_rate, guess_nats, sampled_rate, total
 
 
 @OBJECTIVES.register("elbo")
@@ -23,23 +23,39 @@ class Elbo(Objective):
         warmup_steps: steps over which the weight rises linearly from `warmup_start` to `beta`.
         warmup_start: the weight at step 0, as a share of `beta`.
         n_samples: draws from the posterior for each example.
+        free_bits: nats that the rate of each group of latents may have in the mean over a batch before it adds to the
+            loss, so that no group is given up before the decoder has learned to read it (Kingma et al., 2016,
+            arXiv:1606.04934).
+        label_weight: weight of the mean of -log q(y|x) over those labels y that are known, which is how a model learns
+            to tell them (alpha in Kingma et al., 2014, arXiv:1406.5298); without labels it changes nothing.
 
     Raises:
-        OptionError: a negative beta or number of steps, or no draws.
+        OptionError: a negative beta, weight, number of steps or free bits, or no draws.
 
     Example:
         >>> Elbo(beta=4.0, warmup_steps=100).weight(50)
         2.0
     """
 
-    def __init__(self, beta: float = 1.0, warmup_steps: int = 0, warmup_start: float = 0.0, n_samples: int = 1) -> None:
-        for name, value in (("beta", beta), ("warmup_steps", warmup_steps), ("warmup_start", warmup_start)):
+    def __init__(
+        self,
+        beta: float = 1.0,
+        warmup_steps: int = 0,
+        warmup_start: float = 0.0,
+        n_samples: int = 1,
+        free_bits: float = 0.0,
+        label_weight: float = 0.0,
+    ) -> None:
+        weights = {"beta": beta, "warmup_start": warmup_start, "free_bits": free_bits, "label_weight": label_weight}
+        for name, value in {**weights, "warmup_steps": warmup_steps}.items():
             if not value >= 0 or not math.isfinite(value):
                 raise OptionError(f"objective.{name} must be a finite number of at least 0, not {value}.")
         self.beta = beta
         self.warmup_steps = warmup_steps
         self.warmup_start = warmup_start
         self.n_samples = _checked_samples(n_samples)
+        self.free_bits = free_bits
+        self.label_weight = label_weight
 
     def weight(self, step: int | None) -> float:
         """Returns the weight of the rate at a step; None is after warm-up."""
@@ -49,8 +65,18 @@ class Elbo(Objective):
 
     def __call__(self, inference: Inference, batch: Batch, step: int | None = None) -> Terms:
         distorted = distortion(inference, batch).mean(0)
-        rate = total([_per_example(group_rate(group)) for group in inference.latents])
-        return Terms(distortion=distorted, rate=rate, loss=distorted + self.weight(step) * rate)
+        rates = [_per_example(group_rate(group)) for group in inference.latents]
+        paid = total([self._paid(rate) for rate in rates])
+        loss = distorted + self.weight(step) * paid
+        for group in inference.latents:
+            loss = loss + self.label_weight * guess_nats(group)
+        return Terms(distortion=distorted, rate=total(rates), loss=loss)
+
+    def _paid(self, rate: Tensor) -> Tensor:
+        """Returns what a group's rate (N,) adds to the loss: nothing that could be lowered while it is free."""
+        if not self.free_bits:
+            return rate  # an estimate may be negative
+        return rate.where(rate.mean() >= self.free_bits, rate.new_tensor(self.free_bits))
 
 
 @OBJECTIVES.register("iwae")

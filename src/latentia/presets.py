@@ -170,6 +170,27 @@ register_preset(
 )
 
 
+def _conditional(shape: Shape) -> Settings:
+    """The `image` preset with a class beside the code."""
+    settings = _image(shape)
+    return {
+        **settings,
+        "model": {**settings["model"], "kind": "conditional"},
+        "objective": {**settings["objective"], "label_weight": 10.0},
+    }
+
+
+register_preset(
+    Preset(
+        "conditional",
+        "image",
+        "8-bit pictures with labels, all or some of them known",
+        "Kingma et al., 2014, arXiv:1406.5298; straight-through classes: Jang, Gu and Poole, 2017, arXiv:1611.01144",
+        _conditional,
+    )
+)
+
+
 def get_preset(name: str) -> Preset:
     """Returns a preset.
 

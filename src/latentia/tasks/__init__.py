@@ -3,6 +3,7 @@
 from latentia.tasks.encode import Encoding, encode, encode_batches
 from latentia.tasks.generate import generate, prior_latents
 from latentia.tasks.interpolate import Way, interpolate, way_between
+from latentia.tasks.labels import known_classes, one_hot
 from latentia.tasks.reconstruct import Reconstruction, reconstruct
 from latentia.tasks.sound import sound, sound_of_files
 from latentia.tasks.traverse import Traversal, encode_own_samples, traverse
@@ -19,6 +20,8 @@ __all__ = [
     "encode_own_samples",
     "generate",
     "interpolate",
+    "known_classes",
+    "one_hot",
     "present",
     "prior_latents",
     "reconstruct",

@@ -48,14 +48,16 @@ CONV_GRU = {"name": "conv-gru", "width": 16, "blocks": 1}
 
 
 def build(source, changes, size=0.15):
-    """Returns a model of a source, with weights at random, and the source's examples."""
+    """Returns a model of a source, with weights at random, and the source's examples.
+
+    Fresh models of pictures ignore their input, and need noise of some size on their weights. Those of speech start as
+    linear models, of which much noise leaves nothing that can be heard; in a ladder it adds up on the way down.
+    """
     networks = CONV_GRU if source.kind == "speech" else DENSE
     model = {"latent_dim": 4, "encoder": networks, "decoder": networks}
     config, preprocessing = resolve(source, None, {**changes, "model": {**model, **changes.get("model", {})}})
     dataset = source.load(preprocessing)
     training = prepare_training(dataset, preprocessing, config, name=source.name, fingerprint="f00d")
-    # Fresh models of pictures ignore their input; those of speech start as linear models, of which much noise leaves
-    # nothing that can be heard.
     with torch.no_grad():
         noise = torch.Generator().manual_seed(0)
         for weights in training.model.requires_grad_(False).parameters():
@@ -89,7 +91,7 @@ def masked():
 def ladder():
     """A hierarchical model of digits, and the digits."""
     network = {"name": "residual", "widths": [4, 6], "blocks": [1, 1]}
-    return build(open_source("digits"), {"model": {"kind": "ladder", "encoder": network, "decoder": network}}, 0.3)
+    return build(open_source("digits"), {"model": {"kind": "ladder", "encoder": network, "decoder": network}}, 0.05)
 
 
 @pytest.fixture(scope="session")

@@ -37,7 +37,8 @@ class NormalMixture(MixtureSameFamily):
     def expand(self, batch_shape: Any, _instance: Any = None) -> NormalMixture:
         expanded = type(self).__new__(type(self)) if _instance is None else _instance
         expanded._parameters = self._parameters  # the densities of equal mixtures broadcast
-        return super().expand(batch_shape, expanded)
+        super().expand(batch_shape, expanded)  # pyright: ignore[reportUnknownMemberType]
+        return expanded
 
     def log_prob(self, x: Tensor) -> Tensor:
         z = x.double()

@@ -264,6 +264,12 @@ _register_variation(
     "Chen et al., 2017, arXiv:1611.02731; flow: Papamakarios, Pavlakou and Murray, 2017, arXiv:1705.07057",
     {"model": {"prior": _FLOW}},
 )
+_register_variation(
+    "conditional",
+    "pictures with labels, all or some of them known: a class beside the code",
+    "Kingma et al., 2014, arXiv:1406.5298; straight-through classes: Jang, Gu and Poole, 2017, arXiv:1611.01144",
+    {"model": {"kind": "conditional"}, "objective": {"label_weight": 10.0}},
+)
 
 
 def get_preset(name: str) -> Preset:

@@ -47,16 +47,17 @@ DENSE = {"name": "dense", "width": 16}
 CONV_GRU = {"name": "conv-gru", "width": 16, "blocks": 1}
 
 
-def build(source, changes):
-    """Returns a model of a source, with weights at random, and the source's examples."""
+def build(source, changes, size=0.15):
+    """Returns a model of a source, with weights at random, and the source's examples.
+
+    Fresh models of pictures ignore their input, and need noise of some size on their weights. Those of speech start as
+    linear models, of which much noise leaves nothing that can be heard; in a ladder it adds up on the way down.
+    """
     networks = CONV_GRU if source.kind == "speech" else DENSE
     model = {"latent_dim": 4, "encoder": networks, "decoder": networks}
     config, preprocessing = resolve(source, None, {**changes, "model": {**model, **changes.get("model", {})}})
     dataset = source.load(preprocessing)
     training = prepare_training(dataset, preprocessing, config, name=source.name, fingerprint="f00d")
-    # Fresh models of pictures ignore their input; those of speech start as linear models, of which much noise leaves
-    # nothing that can be heard.
-    size = 0.02 if source.kind == "speech" else 0.15
     with torch.no_grad():
         noise = torch.Generator().manual_seed(0)
         for weights in training.model.requires_grad_(False).parameters():
@@ -84,6 +85,19 @@ def masked():
     return build(
         open_source("digits"), {"model": {"kind": "masked", "decoder": decoder}, "training": {"masks": ["half"]}}
     )
+
+
+@pytest.fixture(scope="session")
+def ladder():
+    """A hierarchical model of digits, and the digits."""
+    network = {"name": "residual", "widths": [4, 6], "blocks": [1, 1]}
+    return build(open_source("digits"), {"model": {"kind": "ladder", "encoder": network, "decoder": network}}, 0.05)
+
+
+@pytest.fixture(scope="session")
+def labelled():
+    """A model of digits with their classes, and the digits."""
+    return build(open_source("digits"), {"model": {"kind": "conditional"}})
 
 
 @pytest.fixture(scope="session")
@@ -118,4 +132,4 @@ def tone_source(n: int = 24) -> ClipSource:
 @pytest.fixture(scope="session")
 def speech():
     """A model of speech with weights at random, and recordings."""
-    return build(tone_source(), {"model": {"frame_dim": 3, "frame_prior": {"name": "recurrent", "width": 16}}})
+    return build(tone_source(), {"model": {"frame_dim": 3, "frame_prior": {"name": "recurrent", "width": 16}}}, 0.02)

@@ -107,6 +107,19 @@ def test_variations_differ_from_the_plain_preset_in_what_names_them(name: str, p
         assert varied.with_settings(same) == plain
 
 
+@pytest.mark.parametrize(("name", "base"), [("mnist", "mnist"), ("photos", "image")])
+def test_conditional_models_are_a_variation_too(name: str, base: str) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (20, 28, 28), dtype=np.uint8)
+    source = ArraySource(name, lambda split: Arrays(images), lambda: "f")
+    plain, form = resolve(source, base, {})
+    varied, same_form = resolve(source, "conditional", {})
+    assert same_form == form
+    assert (varied.model.kind, varied.objective.arguments["label_weight"]) == ("conditional", 10.0)
+    assert varied.objective.arguments == {**plain.objective.arguments, "label_weight": 10.0}
+    same = {"preset": base, "model": {"kind": plain.model.kind}, "objective": plain.objective.model_dump()}
+    assert varied.model_copy(update={"objective": plain.objective}).with_settings(same) == plain
+
+
 def test_what_a_person_sets_goes_over_variations() -> None:
     settings = {"model": {"prior": {"name": "vamp", "components": 7}, "latent_dim": 5}, "data": {"size": 12}}
     config, form = resolve(open_source("digits"), "vamp", settings)

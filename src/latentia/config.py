@@ -94,11 +94,14 @@ class ModelConfig(Section):
     """The parts of the model."""
 
     kind: str = "single-latent"
-    latent_dim: int = Field(default=32, ge=1)
+    latent_dim: int = Field(default=32, ge=1, description="latents of the whole; in ladders of the first group")
     frame_dim: int = Field(default=16, ge=1, description="latents of a group of frames, in models of sequences")
+    label: str | None = Field(default=None, description="the labels that a conditional model has; None: the first")
+    classes: int = Field(default=0, ge=0, description="number of classes of these labels; set from the data")
     encoder: Part = Part(name="dense")
     decoder: Part = Part(name="dense")
     posterior: Part = Part(name="diagonal-gaussian")
+    group_posterior: Part = Part(name="residual-gaussian")
     prior: Part = Part(name="standard-normal")
     frame_prior: Part = Part(name="recurrent")
     likelihood: Part = Part(name="discretised-gaussian")

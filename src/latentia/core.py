@@ -136,11 +136,14 @@ class Latents:
         code: of each example as a whole, shape (K, N, D).
         frames: of each group of positions within it, shape (K, N, G, D'); None in models that have none.
         lengths: positions of the data that each example has, shape (N,); None where all have the same shape.
+        labels: the class of each example, one-hot or as weights that sum to 1, shape (K, N, C); None in models that
+            have none.
     """
 
     code: Tensor
     frames: Tensor | None = None
     lengths: Tensor | None = None
+    labels: Tensor | None = None
 
     @property
     def n(self) -> int:
@@ -153,6 +156,7 @@ class Latents:
             self.code[:, chosen],
             None if self.frames is None else self.frames[:, chosen],
             None if self.lengths is None else self.lengths[chosen],
+            None if self.labels is None else self.labels[:, chosen],
         )
 
     def to(self, device: torch.device | str) -> Latents:
@@ -161,6 +165,7 @@ class Latents:
             self.code.to(device),
             None if self.frames is None else self.frames.to(device),
             None if self.lengths is None else self.lengths.to(device),
+            None if self.labels is None else self.labels.to(device),
         )
 
 
@@ -173,10 +178,12 @@ def join_latents(parts: Sequence[Latents]) -> Latents:
     """
     frames = [part.frames for part in parts if part.frames is not None]
     lengths = [part.lengths for part in parts if part.lengths is not None]
+    labels = [part.labels for part in parts if part.labels is not None]
     return Latents(
         torch.cat([part.code for part in parts], 1),
         torch.cat(filled(frames, axis=2), 1) if frames else None,
         torch.cat(lengths) if lengths else None,
+        torch.cat(labels, 1) if labels else None,
     )
 
 
@@ -185,12 +192,15 @@ class LatentGroup:
     """One group of latents: what was inferred, what was expected, what was drawn.
 
     Attributes:
-        name: "z" in a model with one group; "utterance", "frames" ... in others.
+        name: "z" in a model with one group; "utterance", "frames", "label" ... in others.
         posterior: batch shape (N,), event shape (D,); of a group with positions (N, G). Where it depends on the draws
             of another group, with their axis in front: (K, N) or (K, N, G).
         prior: broadcastable to the posterior.
         sample: K draws from the posterior, shape (K, N, D) or (K, N, G, D).
         mask: True where a position exists, shape (N, G); None where all do.
+        given: True where the value came with the data, shape (N,): the posterior is then all on it. None in groups
+            that are always inferred.
+        guess: what the posterior would be had no value been given; None in groups that are always inferred.
     """
 
     name: str
@@ -198,6 +208,8 @@ class LatentGroup:
     prior: Distribution
     sample: Tensor
     mask: Tensor | None = None
+    given: Tensor | None = None
+    guess: Distribution | None = None
 
     def sum_positions(self, nats: Tensor) -> Tensor:
         """Sums nats per position (..., N, G) over the positions that exist, to (..., N); without positions a no-op."""

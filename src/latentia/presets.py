@@ -134,6 +134,7 @@ def _speech(shape: Shape) -> Settings:
             "frame_dim": 128,
             "encoder": network,
             "decoder": network,
+            "prior": _FLOW,  # voices are few: between them a normal prior would draw voices of nobody
             "frame_prior": {"name": "recurrent", "width": 256},
             "likelihood": {"name": "gaussian", "initial_scale": 1.5},
         },
@@ -148,6 +149,16 @@ def _speech(shape: Shape) -> Settings:
             "speed_perturbation": 0.12,
             "prior_steps": 800,
         },
+    }
+
+
+def _words(shape: Shape) -> Settings:
+    """Few latents a group, which a prior learns more easily than all that a vocoder could use."""
+    settings = _speech(shape)
+    return {
+        **settings,
+        "model": {**settings["model"], "frame_dim": 24},
+        "training": {**settings["training"], "epochs": 20, "prior_steps": 3000},
     }
 
 
@@ -203,6 +214,16 @@ register_preset(
 )
 register_preset(
     Preset(
+        "words",
+        "speech",
+        "as speech, for short words: few latents of frame groups, and priors that make better new words",
+        "Hsu, Zhang and Glass, 2017, arXiv:1709.07902; prior of frames: Chung et al., 2015, arXiv:1506.02216",
+        _words,
+        {"feature": "log-mel"},
+    )
+)
+register_preset(
+    Preset(
         "speech-power",
         "speech",
         "recordings as power spectra, Itakura-Saito likelihood",
@@ -243,6 +264,12 @@ _register_variation(
     "Chen et al., 2017, arXiv:1611.02731; flow: Papamakarios, Pavlakou and Murray, 2017, arXiv:1705.07057",
     {"model": {"prior": _FLOW}},
 )
+_register_variation(
+    "conditional",
+    "pictures with labels, all or some of them known: a class beside the code",
+    "Kingma et al., 2014, arXiv:1406.5298; straight-through classes: Jang, Gu and Poole, 2017, arXiv:1611.01144",
+    {"model": {"kind": "conditional"}, "objective": {"label_weight": 10.0}},
+)
 
 
 def get_preset(name: str) -> Preset:
@@ -265,6 +292,8 @@ def plain_preset(source: Source) -> str:
     """Returns the name of the preset with one group of latents that suits the data."""
     if source.name == "mnist":  # by its name alone, so that nothing is read or downloaded to answer
         return "mnist"
+    if source.name == "spoken-digits":
+        return "words"
     return source.kind
 
 

@@ -323,6 +323,9 @@ def read_parts(run: RunFolder) -> tuple[Config, Preprocessing, DataRecord, dict[
         preprocessing = _PREPROCESSING.validate_python(description["preprocessing"])
         record = TypeAdapter(DataRecord).validate_python(description["data"])
         labels = TypeAdapter(dict[str, tuple[str, ...]]).validate_python(description["label_names"])
+        known = 0 if config.model.label is None else len(labels[config.model.label])
+        if known != config.model.classes:
+            raise ValueError(f"there are names for {known} classes, but {config.model.classes} classes")
     except OptionError as error:
         raise RunError(str(error)) from error
     except (KeyError, ValueError, TypeError) as error:

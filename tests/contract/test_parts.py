@@ -17,7 +17,15 @@ from latentia.data import MASKS
 from latentia.distributions import FRAME_PRIORS, LIKELIHOODS, POSTERIORS, PRIORS
 from latentia.distributions.base import diagonal_normal
 from latentia.models import MODELS, build_model
-from latentia.nets import CONDITIONAL_DECODERS, DECODERS, ENCODERS, SEQUENCE_DECODERS, SEQUENCE_ENCODERS
+from latentia.nets import (
+    CONDITIONAL_DECODERS,
+    DECODERS,
+    ENCODERS,
+    LADDER_DECODERS,
+    LADDER_ENCODERS,
+    SEQUENCE_DECODERS,
+    SEQUENCE_ENCODERS,
+)
 from latentia.objectives import OBJECTIVES, log_weights
 from latentia.registry import Registry
 
@@ -38,7 +46,11 @@ SMALL: dict[str, dict[str, Any]] = {
     "iwae": {"n_samples": 3},
     "unet": {"widths": (4, 6), "blocks": (1, 1), "dense": 6},
 }
-NETWORKS = {"sequence": ("conv-gru", "conv-gru"), "masked": ("dense", "unet")}  # encoder and decoder
+NETWORKS = {  # encoder and decoder; those of other models are dense
+    "sequence": ("conv-gru", "conv-gru"),
+    "masked": ("dense", "unet"),
+    "ladder": ("residual", "residual"),
+}
 
 
 def small(name: str) -> Part:
@@ -65,7 +77,7 @@ def examples(config: ModelConfig, shape: tuple[int, ...]) -> Batch:
         given = (torch.rand(4, 1, *shape[1:]) < 0.5) & (torch.arange(4) > 0).view(4, 1, 1, 1)
         return Batch(data(config.likelihood.name, shape), given=given)
     if config.kind != "sequence":
-        return Batch(data(config.likelihood.name, shape))
+        return Batch(data(config.likelihood.name, shape), labels={"label": torch.tensor([2, -1, 0, -1])})
     lengths = torch.tensor(LENGTHS)
     mask = torch.arange(max(LENGTHS)) < lengths[:, None]
     return Batch(data(config.likelihood.name, (max(LENGTHS), *shape)), mask[..., None], lengths)
@@ -76,11 +88,10 @@ def every_model() -> list[tuple[ModelConfig, tuple[int, ...]]]:
     for kind in MODELS:
         encoder, decoder = NETWORKS.get(kind, ("dense", "dense"))
         base = ModelConfig(kind=kind, latent_dim=LATENT, frame_dim=2, encoder=small(encoder), decoder=small(decoder))
-        fitting = {
-            "sequence": lambda name: shapes_of(name) == [VECTOR],
-            "masked": lambda name: IMAGE in shapes_of(name),
-        }
-        likelihoods = [name for name in LIKELIHOODS if fitting.get(kind, bool)(name)]
+        if "label" in MODELS.arguments(kind):
+            base = base.model_copy(update={"label": "label", "classes": 3})
+        takes = {"sequence": [VECTOR], "ladder": [IMAGE, COLOUR], "masked": [IMAGE, COLOUR]}
+        likelihoods = [name for name in LIKELIHOODS if shapes_of(name) == takes.get(kind, shapes_of(name))]
         for name in likelihoods:
             cases += [(base.model_copy(update={"likelihood": small(name)}), s) for s in shapes_of(name)]
         fields: list[tuple[str, Registry[Any]]] = [
@@ -94,6 +105,8 @@ def every_model() -> list[tuple[ModelConfig, tuple[int, ...]]]:
                 base.model_copy(update={"likelihood": small("gaussian")}),
                 [*fields, ("frame_prior", FRAME_PRIORS)],
             )
+        if kind == "ladder":
+            fields = [*fields, ("group_posterior", POSTERIORS)]
         shape = VECTOR if kind == "sequence" else IMAGE
         for field, registry in fields:
             cases += [(base.model_copy(update={field: small(name)}), shape) for name in registry]
@@ -103,7 +116,7 @@ def every_model() -> list[tuple[ModelConfig, tuple[int, ...]]]:
 CASES = every_model()
 IDS = [
     f"{c.kind}-{c.encoder.name}-{c.decoder.name}-{c.posterior.name}-{c.prior.name}-{c.frame_prior.name}-"
-    f"{c.likelihood.name}-{s}"
+    f"{c.group_posterior.name}-{c.likelihood.name}-{s}"
     for c, s in CASES
 ]
 
@@ -113,13 +126,18 @@ def build(config: ModelConfig, shape: tuple[int, ...]) -> nn.Module:
     return build_model(config, shape)
 
 
+@torch.no_grad()
+def disturbed(model: nn.Module) -> nn.Module:
+    """Branches that start at zero would hide their first layer from the gradient, and draws from the likelihood."""
+    for parameter in model.parameters():
+        parameter.add_(0.05 * torch.randn_like(parameter))
+    return model
+
+
 @pytest.mark.parametrize(("config", "shape"), CASES, ids=IDS)
 @pytest.mark.parametrize("objective", list(OBJECTIVES))
 def test_shapes_and_gradients(config: ModelConfig, shape: tuple[int, ...], objective: str) -> None:
-    model = build(config, shape)
-    with torch.no_grad():  # branches that start at zero would hide their first layer from the gradient
-        for parameter in model.parameters():
-            parameter.add_(0.05 * torch.randn_like(parameter))
+    model = disturbed(build(config, shape))
     batch = examples(config, shape)
     chosen = OBJECTIVES.build(objective, SMALL.get(objective, {}))
     terms = chosen(model.infer(batch, chosen.n_samples), batch, step=0)
@@ -139,7 +157,7 @@ def test_same_seed_same_result_and_other_seed_another(config: ModelConfig, shape
     batch = examples(config, shape)
 
     def draw(seed: int) -> Tensor:
-        model = build(config, shape).eval()
+        model = disturbed(build(config, shape)).eval()
         torch.manual_seed(seed)
         return log_weights(model.infer(batch, 2), batch)
 
@@ -189,7 +207,7 @@ def everything() -> list[tuple[Registry[Any], str, dict[str, Any]]]:
         "channels": 1,
     }
     registries: list[Registry[Any]] = [ENCODERS, DECODERS, POSTERIORS, PRIORS, LIKELIHOODS, OBJECTIVES]
-    registries += [CONDITIONAL_DECODERS, MASKS]
+    registries += [CONDITIONAL_DECODERS, LADDER_ENCODERS, LADDER_DECODERS, MASKS]
     of_sequences: list[Registry[Any]] = [SEQUENCE_ENCODERS, SEQUENCE_DECODERS, FRAME_PRIORS]
     frames = {**sizes, "event_shape": VECTOR, "out_shape": VECTOR}
     return [(registry, name, sizes) for registry in registries for name in registry] + [

@@ -90,3 +90,48 @@ def test_colour_mixture_mean_follows_its_samples() -> None:
 def test_unknown_scale_is_refused() -> None:
     with pytest.raises(OptionError, match="closed-form"):
         Gaussian(scale="learned")  # type: ignore[arg-type]
+
+
+def mixture_of(channels: int, spread: float, scale: float) -> tuple[DiscretisedLogisticMixture, torch.Tensor]:
+    """A mixture of three components for one pixel, wide or narrow, in the middle or beyond the ends."""
+    torch.manual_seed(3)
+    likelihood = DiscretisedLogisticMixture(components=3, channels=channels)
+    shape = likelihood.parameter_shape((channels, 1, 1))
+    parameters = torch.randn(3, likelihood._per_component) * 0.7
+    parameters[:, 1 : 1 + channels] *= spread
+    parameters[:, 1 + channels : 1 + 2 * channels] += scale
+    return likelihood, parameters.reshape(1, 1, *shape)
+
+
+def test_colours_sum_to_one_by_the_chain_rule() -> None:
+    """Blue over its levels and then green give the mass of red, which is that of a grey mixture, and so sums to one."""
+    likelihood, parameters = mixture_of(3, spread=0.3, scale=0.0)
+    levels = torch.arange(256.0) / 255
+    red = torch.tensor([0.0, 90.0, 200.0, 255.0]) / 255
+    grey = DiscretisedLogisticMixture(components=3, channels=1)
+    first = parameters.reshape(3, 10)[:, [0, 1, 4]].reshape(1, 1, 9, 1, 1)
+    expected = grey(first.expand(1, 4, -1, -1, -1)).log_prob(red.reshape(4, 1, 1, 1))[0].exp()
+    for own, mass in zip(red, expected, strict=True):
+        colours = torch.cartesian_prod(own[None], levels, levels).reshape(-1, 3, 1, 1)
+        found = likelihood(parameters.expand(1, len(colours), -1, -1, -1)).log_prob(colours)[0].double().exp().sum()
+        assert found.item() == pytest.approx(mass.item(), rel=2e-3)
+    everything = grey(first.expand(1, 256, -1, -1, -1)).log_prob(levels.reshape(256, 1, 1, 1))[0].exp().sum()
+    assert everything.item() == pytest.approx(1.0, abs=1e-4)
+
+
+@pytest.mark.parametrize("spread", [0.1, 0.5, 1.5])
+@pytest.mark.parametrize("scale", [-3.0, 0.0, 1.5])
+def test_the_mean_of_a_grey_mixture_is_the_sum_over_its_levels(spread: float, scale: float) -> None:
+    likelihood, parameters = mixture_of(1, spread, scale)
+    levels = torch.arange(256.0).reshape(256, 1, 1, 1) / 255
+    mass = likelihood(parameters.expand(1, 256, -1, -1, -1)).log_prob(levels)[0].double().exp()
+    exact = (mass * levels.flatten()).sum().item()
+    assert likelihood(parameters).mean.item() == pytest.approx(exact, abs=1e-3)
+
+
+@pytest.mark.parametrize("scale", [-3.0, 0.0, 1.5])
+def test_the_mean_of_a_colour_mixture_is_close_to_that_of_its_draws(scale: float) -> None:
+    likelihood, parameters = mixture_of(3, 0.3, scale)
+    torch.manual_seed(0)
+    drawn = likelihood(parameters.expand(1, 200_000, -1, -1, -1)).sample()[0].mean(0)
+    assert likelihood(parameters).mean[0, 0].flatten().tolist() == pytest.approx(drawn.flatten().tolist(), abs=0.01)

@@ -140,7 +140,9 @@ def test_a_prior_that_a_person_made_stays_as_it_is() -> None:
 
 
 def test_recordings_have_one_of_excerpts() -> None:
-    trained, dataset = build(tone_source(), {"model": {"frame_dim": 3, "prior": {"name": "vamp", "components": 6}}})
+    trained, dataset = build(
+        tone_source(), {"model": {"frame_dim": 3, "prior": {"name": "vamp", "components": 6}}}, 0.02
+    )
     prior = trained.model.prior
     assert made_up(prior).shape[:2] == (6, 64)
     assert torch.isfinite(made_up(prior)).all()

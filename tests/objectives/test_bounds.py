@@ -111,3 +111,30 @@ def test_masked_positions_of_a_sequence_do_not_count() -> None:
 def test_impossible_settings_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(OptionError, match=next(iter(wrong))):
         Elbo(**wrong)  # type: ignore[arg-type]
+
+
+def test_free_bits_are_free_group_by_group_and_in_the_mean_over_the_batch() -> None:
+    busy = torch.tensor([[0.0], [1.0], [4.0]], requires_grad=True)  # rates: half of the squares
+    idle = torch.tensor([[0.0], [0.2], [0.4]], requires_grad=True)
+    prior = diagonal_normal(torch.zeros(1), torch.ones(1))
+    groups = [LatentGroup("z", diagonal_normal(mean, torch.ones(3, 1)), prior, mean[None]) for mean in (busy, idle)]
+    inference, batch = Inference(tuple(groups), Gaussian()(torch.zeros(1, 3, 1))), Batch(torch.zeros(3, 1))
+    terms = Elbo(beta=2.0, free_bits=1.0)(inference, batch)
+    assert torch.allclose(terms.rate, torch.tensor([0.0, 0.52, 8.08]))
+    assert torch.allclose(terms.loss - terms.distortion, 2 * (torch.tensor([0.0, 0.5, 8.0]) + 1.0))
+    terms.loss.sum().backward()
+    assert torch.allclose(busy.grad, 2 * busy.detach())  # type: ignore[arg-type]
+    assert not idle.grad.any()  # type: ignore[union-attr]
+
+
+def test_without_free_bits_an_estimated_rate_may_be_negative() -> None:
+    inference = linear_model().infer(Batch(X))
+    group = inference.latents[0]
+    mixture = torch.distributions.MixtureSameFamily(
+        torch.distributions.Categorical(torch.ones(1)),
+        diagonal_normal(group.posterior.mean[:1], torch.full((1, 1), 0.1)),
+    )
+    lucky = LatentGroup("z", group.posterior, mixture, group.posterior.mean[:1].expand(1, 3, 1))
+    terms = Elbo()(Inference((lucky,), inference.likelihood), Batch(X))
+    assert (terms.rate < 0).all()
+    assert torch.equal(terms.loss, terms.distortion + terms.rate)

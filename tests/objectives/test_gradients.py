@@ -59,6 +59,10 @@ RECURRENT = Part(name="conv-gru", width=4, blocks=1, stride=2)
 NETWORKS = {
     "sequence": (RECURRENT, RECURRENT),
     "masked": (DENSE, Part(name="unet", widths=(4, 4), blocks=(1, 1), dense=4)),
+    "ladder": (
+        Part(name="residual", widths=(4, 4), blocks=(1, 1), neck=2),
+        Part(name="residual", widths=(4, 4), blocks=(1, 1), groups=(1, 0), latents=(1, 1)),
+    ),
 }
 SINGLE = {"mean": 0.1, "log_scale": -0.2, "decoder": 1.3}
 CHAIN = {**SINGLE, "slope": 0.8, "shift": -0.2, "log_scale_2": -0.5}
@@ -128,17 +132,19 @@ def test_at_the_exact_posterior_it_is_zero_for_every_draw(k: int) -> None:
 def test_expectation_in_every_kind_of_model(kind: str) -> None:
     """Over many draws no weight of a tiny model has another mean gradient, and the decoder's are equal."""
     encoder, decoder = NETWORKS.get(kind, (DENSE, DENSE))
-    shape = (1, 4, 4) if kind == "masked" else (3,)
+    shape = (1, 4, 4) if kind in ("masked", "ladder") else (3,)
     config = ModelConfig(kind=kind, latent_dim=2, frame_dim=2, encoder=encoder, decoder=decoder)
     config = config.model_copy(
         update={"likelihood": Part(name="gaussian"), "frame_prior": Part(name="recurrent", width=4)}
     )
+    if kind == "conditional":
+        config = config.model_copy(update={"label": "label", "classes": 3})
     torch.manual_seed(0)
     model = build_model(config, shape)
     with torch.no_grad():
         for weights in model.parameters():
             weights.add_(0.3 * torch.randn_like(weights))
-    batch = Batch(torch.randn(4, *shape))
+    batch = Batch(torch.randn(4, *shape), labels={"label": torch.tensor([0, 2, -1, -1])})
     if kind == "sequence":
         batch = Batch(torch.randn(2, 5, 3), lengths=torch.tensor([5, 4]))
     if kind == "masked":

@@ -17,7 +17,7 @@ from latentia.tasks.patches import as_batches, to_size
 from latentia.tasks.refine import refine
 from latentia.tasks.squares import squares_around
 
-EITHER = ["masked", "digits", "binary"]
+EITHER = ["masked", "digits", "binary", "ladder", "labelled"]
 
 
 def given_part(n: int = 3) -> torch.Tensor:
@@ -95,7 +95,7 @@ def test_refinement_finds_the_posterior_of_what_is_given() -> None:
     mean = torch.linalg.solve(precision, weights @ x[:, :2].T / noise**2).T
     torch.manual_seed(0)
     start = diagonal_normal(torch.zeros(2, 2), torch.ones(2, 2))
-    found = refine(model, start, lambda likelihood: likelihood.log_prob(x, given), steps=800)
+    found = refine(model, Batch(x, given=given), start, lambda likelihood: likelihood.log_prob(x, given), steps=800)
     assert found.mean == pytest.approx(mean, abs=0.06)
     assert found.stddev == pytest.approx((1 / precision.diagonal().sqrt()).expand(2, 2), rel=0.1)
 
@@ -109,13 +109,13 @@ def test_refinement_explains_what_is_given_better(name, request) -> None:
     def bound(believed) -> torch.Tensor:
         z = believed.sample((500,))
         nats = trained.model.decode(Latents(z)).log_prob(batch.x, batch.given).mean(0)
-        prior = trained.model.prior()
+        prior = trained.model.code_prior()
         return nats + (prior.log_prob(z) - believed.log_prob(z)).mean(0)
 
     torch.manual_seed(0)
     start = trained.model.expect(batch)
     with torch.no_grad():
-        end = refine(trained.model, start, lambda likelihood: likelihood.log_prob(batch.x, batch.given), 100)
+        end = refine(trained.model, batch, start, lambda likelihood: likelihood.log_prob(batch.x, batch.given), 100)
         assert (bound(end) > bound(start) + 1).all()
     assert kl_divergence(end, start).min() > 0
 

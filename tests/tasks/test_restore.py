@@ -15,7 +15,7 @@ from latentia.tasks import complete, restore
 from latentia.tasks.observation import Exact, Noisy, observation_of
 from latentia.training.fit import fit, prepare_training
 
-EITHER = ["masked", "digits", "binary"]
+EITHER = ["masked", "digits", "binary", "ladder", "labelled"]
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,14 @@ import pytest
 import torch
 
 from latentia.config import PriorStageConfig
-from latentia.data import Arrays, ArraySource
+from latentia.data import Arrays, ArraySource, holdout
 from latentia.distributions import PRIORS
 from latentia.errors import DataError, OptionError, TrainingError
 from latentia.evaluation import evaluate
 from latentia.presets import resolve
 from latentia.tasks import generate
 from latentia.training.fit import prepare_training
-from latentia.training.prior import Posteriors, fit_prior, mean_prior_nats
+from latentia.training.prior import Posteriors, fit_prior, mean_prior_nats, read_posteriors
 from latentia.training.second_stage import fit_second_stage, second_stage_config
 
 QUICK = {"steps": 120, "batch_size": 128, "learning_rate": 5e-3}
@@ -63,11 +63,23 @@ def test_the_callers_random_state_is_left_alone(digits):
 
 
 @pytest.mark.parametrize("name", [name for name in PRIORS if name != "standard-normal"])
-@pytest.mark.parametrize("model", ["digits", "binary", "vectors"])
+@pytest.mark.parametrize("model", ["digits", "binary", "vectors", "ladder", "labelled"])
 def test_every_prior_that_learns_can_be_fitted(model, name, request):
     result = staged(request.getfixturevalue(model), {"model": {"prior": name}})
     assert result.trained.config.model.prior.name == name
     assert result.after < result.before
+
+
+def test_of_a_hierarchy_the_prior_of_the_top_alone_is_fitted(ladder):
+    trained, dataset = ladder
+    result = staged(ladder)
+    posteriors = read_posteriors(trained.model, [dataset.batch(np.arange(5))])
+    assert posteriors.code.shape == (2, 5, trained.config.model.latent_dim)
+    assert result.trained.model.latent_dim == trained.model.latent_dim > posteriors.code.shape[-1]
+    _, kept = holdout(dataset, trained.config.data.validation_fraction, trained.config.training.seed)
+    old, new = (evaluate(each, dataset, rows=kept) for each in (trained, result.trained))
+    assert old.rate_nats - new.rate_nats == pytest.approx(result.before - result.after, rel=0.1)
+    assert new.distortion_nats == pytest.approx(old.distortion_nats)
 
 
 def test_a_prior_of_recordings_and_that_of_their_frames(speech):

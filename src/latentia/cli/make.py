@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -32,13 +32,18 @@ def generate(
     run: RunArgument,
     output: OutputFolder,
     number: Annotated[int, typer.Option("-n", min=1, max=10_000, help="How many.")] = 16,
+    label: Annotated[str | None, typer.Option(metavar="L", help="Of which class; of a model with labels.")] = None,
+    word: Annotated[str | None, typer.Option(metavar="W", help="The same for labels called 'word'.")] = None,
+    speaker: Annotated[str | None, typer.Option(metavar="S", help="The same for labels called 'speaker'.")] = None,
+    emotion: Annotated[str | None, typer.Option(metavar="E", help="The same for labels called 'emotion'.")] = None,
     seed: Seed = 0,
 ) -> Outcome:
     """Make new pictures or recordings: single files and a grid."""
+    head, chosen = _chosen_class({None: label, "word": word, "speaker": speaker, "emotion": emotion})
     trained, medium = _read(run)
     from latentia import tasks
 
-    made = tasks.generate(trained, number, seed)
+    made = tasks.generate(trained, number, seed, label=chosen, head=head)
     names = [f"sample-{index:04}" for index in range(number)]
     files = _write(output, "generate", medium, names, medium.items(made), medium.sheet([made], None))
     return _outcome(count(number, medium.noun), output, files)
@@ -133,6 +138,14 @@ def _along(trained: TrainedModel, way: str, data: str | None, mirror: Path | Non
     with reading(source.name) as progress:
         dataset = source.load(trained.preprocessing, progress=progress)
     return encode(trained, dataset, spread(np.arange(len(dataset)), MOST_EXAMPLES))
+
+
+def _chosen_class(given: Mapping[str | None, str | None]) -> tuple[str | None, str | None]:
+    """Returns the labels and the class that were asked for: each model has the labels of one head."""
+    chosen = [(head, label) for head, label in given.items() if label is not None]
+    if len(chosen) > 1:
+        raise OptionError("A model has one kind of labels: give one of --label, --word, --speaker and --emotion.")
+    return chosen[0] if chosen else (None, None)
 
 
 def _ends(names: Sequence[str], medium: Medium) -> tuple[int, int]:

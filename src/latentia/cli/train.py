@@ -240,7 +240,7 @@ def _announce(training: Training, job: Job, done: int = 0) -> None:
     needs = training.estimate()
     model = config.model
     say(
-        f"Model: preset {config.preset}, {model.latent_dim} latents, {needs.parameters:,} weights, prior "
+        f"Model: preset {config.preset}, {training.model.latent_dim} latents, {needs.parameters:,} weights, prior "
         f"{model.prior.name}, likelihood {model.likelihood.name}, objective {config.objective.name}."
     )
     total = training.steps_per_epoch * config.training.epochs

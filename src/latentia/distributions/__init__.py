@@ -18,10 +18,11 @@ from latentia.distributions.frames import (
     LazyFramePrior,
     RecurrentFramePrior,
 )
+from latentia.distributions.label import LabelPosterior, LabelPrior, clamp
 from latentia.distributions.likelihood import Bernoulli, DiscretisedGaussian, Gaussian
 from latentia.distributions.logistic_mixture import DiscretisedLogisticMixture
 from latentia.distributions.mixture import NormalMixture
-from latentia.distributions.posterior import DiagonalGaussian
+from latentia.distributions.posterior import DiagonalGaussian, ResidualGaussian
 from latentia.distributions.prior import MixtureOfGaussians, StandardNormal
 from latentia.distributions.spectral import ItakuraSaito
 from latentia.distributions.vamp import VampPrior
@@ -42,6 +43,8 @@ __all__ = [
     "Gaussian",
     "IndependentFramePrior",
     "ItakuraSaito",
+    "LabelPosterior",
+    "LabelPrior",
     "LazyFramePrior",
     "LazyLikelihood",
     "LazyPosterior",
@@ -49,6 +52,8 @@ __all__ = [
     "MixtureOfGaussians",
     "NormalMixture",
     "RecurrentFramePrior",
+    "ResidualGaussian",
     "StandardNormal",
     "VampPrior",
+    "clamp",
 ]

@@ -45,7 +45,13 @@ class LazyPosterior(nn.Module, ABC):
 
 
 class LazyPrior(nn.Module, ABC):
-    """The distribution over latents before any data are seen."""
+    """The distribution over latents before any data are seen.
+
+    Attributes:
+        latent_dim: size of the latents.
+    """
+
+    latent_dim: int
 
     @abstractmethod
     def forward(self) -> Distribution:
@@ -112,6 +118,11 @@ LIKELIHOODS: Registry[LazyLikelihood] = Registry("likelihood")
 def diagonal_normal(mean: Tensor, scale: Tensor) -> Distribution:
     """Returns a normal distribution of independent dimensions; the last axis is the event."""
     return Independent(Normal(mean, scale, validate_args=False), 1, validate_args=False)
+
+
+def full_precision(values: Tensor) -> Tensor:
+    """Returns values in at least single precision, where an autocast has halved it: a scale needs more."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 def sum_event(nats: Tensor, observed: Tensor | None, batch_dims: int = 2) -> Tensor:

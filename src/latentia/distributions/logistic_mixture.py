@@ -45,13 +45,25 @@ class LogisticMixturePixels:
 
     @property
     def mean(self) -> Tensor:
-        """The components' clipped locations, weighed; close to the mean where scales are small."""
-        location = self.location
+        """The components' means, weighed; what lies outside of [0, 1] counts as 0 and 1.
+
+        In colour each channel is taken at the means of those that it depends on: exact but for what they scatter beyond
+        the ends of the range.
+        """
+        expected = self._clipped(self.location)
         if self.coupling is not None:
             for _ in range(2):  # red settles green, then both settle blue
-                location = self._shifted(location.clamp(0, 1))
+                expected = self._clipped(self._shifted(expected))
         weights = self.logits.softmax(2).unsqueeze(3)
-        return (weights * location.clamp(0, 1)).sum(2)
+        return (weights * expected).sum(2)
+
+    def _clipped(self, location: Tensor) -> Tensor:
+        """Returns the means of logistic distributions whose tails are moved to 0 and 1.
+
+        It is the integral over [0, 1] of the probability to lie above, whose antiderivative is a softplus.
+        """
+        scale = self.log_scale.exp()
+        return scale * (F.softplus(location / scale) - F.softplus((location - 1) / scale))
 
     def sample(self) -> Tensor:
         choice = Categorical(logits=self.logits.movedim(2, -1)).sample()

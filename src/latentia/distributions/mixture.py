@@ -34,6 +34,12 @@ class NormalMixture(MixtureSameFamily):
         weights = Categorical(logits=logits, validate_args=False)
         super().__init__(weights, diagonal_normal(mean, scale), validate_args=False)
 
+    def expand(self, batch_shape: Any, _instance: Any = None) -> NormalMixture:
+        expanded = type(self).__new__(type(self)) if _instance is None else _instance
+        expanded._parameters = self._parameters  # the densities of equal mixtures broadcast
+        super().expand(batch_shape, expanded)  # pyright: ignore[reportUnknownMemberType]
+        return expanded
+
     def log_prob(self, x: Tensor) -> Tensor:
         z = x.double()
         logits, mean, scale = (parameter.double() for parameter in self._parameters)

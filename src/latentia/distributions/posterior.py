@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from latentia.distributions.base import POSTERIORS, LazyPosterior, diagonal_normal
+from latentia.distributions.base import POSTERIORS, LazyPosterior, diagonal_normal, full_precision
+from latentia.nets.base import zero_initialise
 
 LOG_SCALE_BOUND = 7.0
 INITIAL_LOG_SCALE = -1.0
@@ -46,8 +47,39 @@ class DiagonalGaussian(LazyPosterior):
         self.head.bias[self.latent_dim :] = scale.log()
 
     def forward(self, features: Tensor) -> Distribution:
-        head = self.head(features)
-        # At least single precision: under an autocast the head's is half, and a scale needs more.
-        mean, raw = head.to(torch.promote_types(head.dtype, torch.float32)).chunk(2, dim=-1)
-        log_scale = LOG_SCALE_BOUND * torch.tanh(raw / LOG_SCALE_BOUND)
-        return diagonal_normal(mean, log_scale.exp())
+        return _bounded_normal(self.head(features))
+
+
+@POSTERIORS.register("residual-gaussian")
+class ResidualGaussian(LazyPosterior):
+    """A normal distribution with independent dimensions that starts as the standard normal.
+
+    For latents that are deviations from what a prior expects: the posterior is a residual of that prior, and costs
+    nothing until the decoder has use for it (Vahdat and Kautz, 2020, arXiv:2007.03898). The log scale is bounded as
+    that of `DiagonalGaussian`.
+
+    Args:
+        features: size of the features.
+        latent_dim: size of the latents.
+
+    Example:
+        >>> ResidualGaussian(8, 2)(torch.ones(3, 8)).stddev[0]
+        tensor([1., 1.], grad_fn=<SelectBackward0>)
+    """
+
+    def __init__(self, features: int, latent_dim: int) -> None:
+        super().__init__()
+        self.features = features
+        self.latent_dim = latent_dim
+        self.head = nn.Linear(features, 2 * latent_dim)
+        zero_initialise(self.head)
+
+    def forward(self, features: Tensor) -> Distribution:
+        return _bounded_normal(self.head(features))
+
+
+def _bounded_normal(parameters: Tensor) -> Distribution:
+    """Returns a normal distribution of means and raw log scales beside each other."""
+    mean, raw = full_precision(parameters).chunk(2, dim=-1)
+    log_scale = LOG_SCALE_BOUND * torch.tanh(raw / LOG_SCALE_BOUND)
+    return diagonal_normal(mean, log_scale.exp())

@@ -140,7 +140,7 @@ class BaseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         config = second_stage_config(
             trained.config, merge_settings(merge_settings(parts.settings, seed), settings or {})
         )
-        parts.require_fit(trained.model, config.model.latent_dim, trained.preprocessing.event_shape)
+        parts.require_fit(trained.model, config.model, trained.preprocessing.event_shape)
         result = fit_second_stage(trained, self._dataset(X), config, parts=parts.objects)
         others = {role: part for role, part in self._parts.objects.items() if role != "prior"}
         # Without the path, since what stands there is about the model as it was.
@@ -193,15 +193,20 @@ class BaseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
 
     @property
     def _n_features_out(self) -> int:
-        return self.trained_.config.model.latent_dim
+        return self.trained_.model.latent_dim
 
-    def _train(self, source: Source) -> None:
-        """Trains on a source of data, and keeps the result."""
+    def _train(self, source: Source, preset: str | None = None) -> None:
+        """Trains on a source of data, and keeps the result.
+
+        Args:
+            source: the data.
+            preset: is taken if the person chose none.
+        """
         # Here and not above: Lightning takes seconds to import, and using a trained model needs none of it.
         from latentia.training.fit import fit, prepare_training
 
         parts = Parts.read({role: getattr(self, role) for role in ROLES})
-        config, preprocessing = resolve(source, self.preset, self.settings or {})
+        config, preprocessing = resolve(source, self.preset or preset, self.settings or {})
         for settings in (parts.settings, self._explicit_settings()):
             config = config.with_settings(settings, f"the arguments of {type(self).__name__}")
         training = prepare_training(
@@ -212,7 +217,7 @@ class BaseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
             fingerprint=source.fingerprint(),
             parts=parts.objects,
         )
-        parts.require_fit(training.model, config.model.latent_dim, preprocessing.event_shape)
+        parts.require_fit(training.model, training.config.model, preprocessing.event_shape)
         result = fit(training, callbacks=self._callbacks())
         self._keep(result.trained, result.history, parts)
         if result.ending == "interrupted":

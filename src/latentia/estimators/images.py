@@ -17,7 +17,8 @@ from latentia.data import ARRAYS, Arrays, ArraySource, Canvas, Dataset, ImagePre
 from latentia.errors import DataError, OptionError
 from latentia.estimators.base import BaseVAE, Floats, seed_of
 from latentia.estimators.likelihood import log_likelihood
-from latentia.tasks import decode_means, encode, generate, inpaint, reconstruct, restore
+from latentia.estimators.target import class_names, classes_of
+from latentia.tasks import decode_means, encode, generate, inpaint, one_hot, reconstruct, restore
 from latentia.tasks.walk import look_at, row_batches
 
 Pictures = NDArray[np.float32]
@@ -53,6 +54,12 @@ class ImageVAE(BaseVAE):
         >>> vae = ImageVAE(latent_dim=2, epochs=1).fit(images)
         >>> vae.transform(images).shape, vae.reconstruct(images).shape, vae.sample(3, random_state=0).shape
         ((40, 2), (40, 8, 8), (3, 8, 8))
+
+        With the classes of some of them it makes pictures of a class:
+
+        >>> y = np.where(np.arange(40) < 20, np.arange(40) % 2, -1)
+        >>> ImageVAE(latent_dim=2, epochs=1).fit(images, y).sample(3, random_state=0, y=1).shape
+        (3, 8, 8)
     """
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803
@@ -60,17 +67,19 @@ class ImageVAE(BaseVAE):
 
         Args:
             X: pictures, at least 2.
-            y: ignored.
+            y: the class of each picture, N names or numbers, unknown where None, NaN or below 0. With them the preset
+                is `conditional` unless another one was chosen. The labels of a folder or named set come with it.
 
         Raises:
-            DataError: an array of another shape, NaN, floats outside of [0, 1], or pictures that cannot be read.
+            DataError: an array of another shape, NaN, floats outside of [0, 1], or pictures that cannot be read; y of
+                another length, or numbers that are no classes.
             FileError: there is no such file or folder.
             OptionError: an unknown data set, preset, key or part, or a value that is out of range.
         """
-        source = _source(X)
+        source = _source(X, y)
         if source.kind != "image":
             raise DataError(f"{source.name} holds vectors; ImageVAE takes pictures, and VAE takes vectors.")
-        self._train(source)
+        self._train(source, None if y is None else "conditional")
         return self
 
     def transform(self, X: Any) -> Pictures:  # noqa: N803
@@ -78,30 +87,43 @@ class ImageVAE(BaseVAE):
         dataset = self._dataset(X)
         return encode(self.trained_, dataset).mean
 
-    def inverse_transform(self, X: Any) -> Pictures:  # noqa: N803
-        """Returns the likelihood's means for latents (N, latent_dim); levels outside of [0, 1] are cut off."""
+    def inverse_transform(self, X: Any, y: Any = None) -> Pictures:  # noqa: N803
+        """Returns the likelihood's means for latents; levels outside of [0, 1] are cut off.
+
+        Args:
+            X: latents, shape (N, latent_dim).
+            y: of a model with labels the class of each picture, or one for all.
+        """
         check_is_fitted(self)
         z = np.asarray(X, np.float32)
         if z.ndim != 2 or z.shape[1] != self._n_features_out or not np.isfinite(z).all():
             raise DataError(f"Expected finite latents of shape (N, {self._n_features_out}), not {z.shape}.")
-        return self._pictures(decode_means(self.trained_, Latents(torch.from_numpy(z.copy())[None])))
+        if y is None and self.trained_.config.model.label is not None:
+            raise OptionError("This model decodes a class beside the latents: give it as y.")
+        labels = None if y is None else one_hot(self.trained_, class_names(y, len(z)))[None]
+        return self._pictures(decode_means(self.trained_, Latents(torch.from_numpy(z.copy())[None], labels=labels)))
 
     def reconstruct(self, X: Any) -> Pictures:  # noqa: N803
         """Encodes and decodes: the likelihood's means at the posteriors' means."""
         dataset = self._dataset(X)
         return self._pictures(reconstruct(self.trained_, dataset).mean)
 
-    def sample(self, n_samples: int = 1, random_state: Any = None) -> Pictures:
+    def sample(self, n_samples: int = 1, random_state: Any = None, *, y: Any = None) -> Pictures:
         """Makes new pictures: latents from the prior, and the likelihood's mean for each.
 
         Args:
             n_samples: how many.
             random_state: a seed or RandomState; None draws others at each call.
+            y: of a model with labels the class of all pictures, or one for each; drawn too if None.
+
+        Raises:
+            OptionError: fewer than one, or a class that the model does not know.
         """
         check_is_fitted(self)
         if n_samples < 1:
             raise OptionError(f"n_samples must be at least 1, not {n_samples}.")
-        return self._pictures(generate(self.trained_, n_samples, seed_of(random_state)))
+        label = None if y is None else class_names(y, n_samples)
+        return self._pictures(generate(self.trained_, n_samples, seed_of(random_state), label=label))
 
     def inpaint(
         self,
@@ -198,9 +220,11 @@ def _flags(missing: Any) -> NDArray[np.bool_]:
     return flags
 
 
-def _source(X: Any) -> Source:  # noqa: N803
-    """Returns the source of what a person gave: a path, a name, or arrays."""
+def _source(X: Any, y: Any = None) -> Source:  # noqa: N803
+    """Returns the source of what a person gave: a path, a name, or arrays, which may have classes beside them."""
     if isinstance(X, str | Path):
+        if y is not None:
+            raise DataError("y goes with arrays; the labels of a folder or named set come with it.")
         return open_source(X)
     images = np.asarray(X)
     if images.ndim not in (3, 4):
@@ -208,7 +232,12 @@ def _source(X: Any) -> Source:  # noqa: N803
             f"Expected pictures of shape (N, H, W) or (N, H, W, C), not {images.shape}; VAE takes vectors (N, D)."
         )
 
-    def digest() -> str:
-        return hashlib.blake2b(np.ascontiguousarray(images).tobytes(), digest_size=16).hexdigest()
+    labels, names = (None, ()) if y is None else classes_of(y, len(images))
 
-    return ArraySource(ARRAYS, lambda _split: Arrays(images), digest)
+    def digest() -> str:
+        state = hashlib.blake2b(np.ascontiguousarray(images).tobytes(), digest_size=16)
+        if labels is not None:
+            state.update(labels.tobytes() + repr(names).encode())
+        return state.hexdigest()
+
+    return ArraySource(ARRAYS, lambda _split: Arrays(images, labels, names), digest)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from latentia.config import ModelConfig
 from latentia.distributions import LIKELIHOODS, PRIORS
 from latentia.errors import OptionError
 from latentia.models import LatentModel
@@ -66,17 +67,17 @@ class Parts:
         for role, part in self.objects.items():
             ROLES[role].name_of(part)
 
-    def require_fit(self, model: LatentModel, latent_dim: int, event_shape: tuple[int, ...]) -> None:
+    def require_fit(self, model: LatentModel, config: ModelConfig, event_shape: tuple[int, ...]) -> None:
         """Checks that the objects have the model's sizes; others could be broadcast in silence.
 
         Raises:
             OptionError: a part was made for another size.
         """
-        sizes = {"latent_dim": latent_dim, "event_shape": event_shape}
-        sizes["example_shape"] = model.example_shape(event_shape)
+        sizes = {"event_shape": event_shape, "example_shape": model.example_shape(event_shape)}
         sizes["out_shape"] = model.likelihood.parameter_shape(event_shape)
         for role, part in self.objects.items():
-            for name, wanted in sizes.items():
+            code = config.latent_dim + (config.classes if role == "decoder" else 0)
+            for name, wanted in {"latent_dim": code, **sizes}.items():
                 found = getattr(part, name, wanted)
                 if found != wanted:
                     raise OptionError(f"The {role} was made with {name}={found}, but the model needs {wanted}.")

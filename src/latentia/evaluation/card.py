@@ -33,7 +33,8 @@ def model_card(trained: TrainedModel, metrics: Metrics | None = None) -> str:
         named |= {"prior of frames": model.frame_prior, "vocoder": trained.config.vocoder}
     parts = ", ".join(f"{role} `{_plain(part.name)}`" for role, part in named.items())
     heads = ", ".join(_plain(head) for head in trained.label_names)
-    labels = f" The data have labels ({heads}); the model was not trained on them." if trained.label_names else ""
+    learned = "the model was not trained on them" if model.label is None else f"the model learned {_plain(model.label)}"
+    labels = f" The data have labels ({heads}); {learned}." if trained.label_names else ""
     staged = trained.config.first_stage is not trained.config
     fitted = (
         f" The prior was fitted in a second stage: encoder and decoder had been trained with the prior "
@@ -64,7 +65,8 @@ or `latentia generate path/to/this/folder -n 16 -o samples`.
 
 ## The model
 
-{model.latent_dim} latents; {parts}.{fitted} All settings are in `config.json`, all weights in `model.safetensors`.
+{trained.model.latent_dim} latents; {parts}.{fitted} All settings are in `config.json`, all weights in
+`model.safetensors`.
 Nothing is executed when they are read.
 
 ## Figures

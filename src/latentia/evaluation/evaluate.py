@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -88,7 +88,8 @@ def evaluate(
 ) -> Metrics:
     """Measures a model on data.
 
-    Pictures that are binarised at random are drawn once, from a fixed seed, whatever `seed` is.
+    Pictures that are binarised at random are drawn once, from a fixed seed, whatever `seed` is. Labels are left out:
+    all figures are of the examples alone.
 
     Args:
         trained: the model.
@@ -111,11 +112,12 @@ def evaluate(
     means: list[NDArray[np.float32]] = []
     for step, part in enumerate(row_batches(len(dataset), rows, BATCH)):
         with seeded(BINARISATION_SEED, Stream.BINARISE, step):
-            batch = prepare(dataset.batch(part), trained.preprocessing).to(trained.device)
+            alone = replace(dataset.batch(part), labels={})
+            batch = prepare(alone, trained.preprocessing).to(trained.device)
         with seeded(seed, Stream.EVALUATE, step):
             inference = trained.model.infer(batch)
         terms = Elbo()(inference, batch)
-        means.append(inference.latents[0].posterior.mean.float().cpu().numpy())
+        means.append(trained.model.posterior_of(batch).mean.float().cpu().numpy())
         sums[:2] += terms.distortion.double().sum().item(), terms.rate.double().sum().item()
         seen += _dimensions(batch)
         frames += 0 if batch.lengths is None else int(batch.lengths.sum())
@@ -132,7 +134,7 @@ def evaluate(
         distortion_nats=distortion,
         rate_nats=rate,
         active_units=int(active_units(np.concatenate(means)).sum()),
-        latent_dim=trained.config.model.latent_dim,
+        latent_dim=trained.model.latent_dim,
         bits_per_dim=float(sums[:2].sum()) / seen / math.log(2) if trained.model.likelihood.grid and seen else None,
         nll_nats=None if is_samples is None else nll,
         is_samples=is_samples,

@@ -9,6 +9,8 @@ from latentia.models.build import (
     build_vocoder,
     with_new_priors,
 )
+from latentia.models.conditional import ConditionalVAE
+from latentia.models.ladder import LadderVAE
 from latentia.models.masked import MaskedVAE
 from latentia.models.sequence import SequenceVAE
 from latentia.models.single import SingleLatentVAE
@@ -18,7 +20,9 @@ __all__ = [
     "MODELS",
     "PRIOR_ROLES",
     "VOCODERS",
+    "ConditionalVAE",
     "GriffinLim",
+    "LadderVAE",
     "LatentModel",
     "MaskedVAE",
     "PhaseGradient",

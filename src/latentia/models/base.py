@@ -22,7 +22,7 @@ class LatentModel(nn.Module, ABC):
     """A model of data with latents: networks and distributions, composed.
 
     Attributes:
-        prior: the lazy prior of the code, the latents of an example as a whole.
+        prior: the lazy prior of the code, the latents of an example as a whole; in a hierarchy of its top.
         likelihood: the lazy likelihood of the data.
         stride: positions of a sequence that share the latents of a group.
         encoders: where its encoder is registered.
@@ -34,6 +34,11 @@ class LatentModel(nn.Module, ABC):
     stride: int = 1
     encoders: ClassVar[Registry[Any]] = ENCODERS
     decoders: ClassVar[Registry[Any]] = DECODERS
+
+    @property
+    def latent_dim(self) -> int:
+        """Size of the code."""
+        return self.prior.latent_dim
 
     @staticmethod
     def example_shape(event_shape: Shape) -> Shape:
@@ -57,9 +62,17 @@ class LatentModel(nn.Module, ABC):
     def posterior_of(self, batch: Batch) -> Distribution:
         """Returns q(code|x), batch shape (N,), event shape (latent_dim,)."""
 
+    def top_posterior(self, batch: Batch) -> Distribution:
+        """Returns q(top|x), batch shape (N,), of the latents that `prior` is of: the whole code, but in a hierarchy."""
+        return self.posterior_of(batch)
+
+    def top_prior(self) -> Distribution:
+        """Returns p(top), of what `top_posterior` is of."""
+        return self.prior.given(lambda examples: self.top_posterior(Batch(examples)))
+
     def code_prior(self) -> Distribution:
         """Returns p(code), event shape (latent_dim,)."""
-        return self.prior.given(lambda examples: self.posterior_of(Batch(examples)))
+        return self.top_prior()
 
     @abstractmethod
     def infer(self, batch: Batch, n_samples: int = 1) -> Inference:

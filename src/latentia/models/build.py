@@ -9,7 +9,15 @@ from typing import Any, Literal
 
 from latentia.config import ModelConfig, Part
 from latentia.data import FrontEnd
-from latentia.distributions import FRAME_PRIORS, LIKELIHOODS, POSTERIORS, PRIORS, LazyLikelihood
+from latentia.distributions import (
+    FRAME_PRIORS,
+    LIKELIHOODS,
+    POSTERIORS,
+    PRIORS,
+    LabelPosterior,
+    LabelPrior,
+    LazyLikelihood,
+)
 from latentia.errors import OptionError
 from latentia.models.base import MODELS, LatentModel
 from latentia.models.vocoder import VOCODERS, Vocoder
@@ -51,6 +59,8 @@ def build_model(config: ModelConfig, event_shape: Shape, parts: Mapping[str, Any
         part: Part = getattr(config, role)
         return own.get(role) or registry.build(part.name, part.arguments, **{**sizes, **more})
 
+    wanted = MODELS.arguments(config.kind)
+    classes = _classes(config) if "label" in wanted else 0
     encoder = build(kind.encoders, "encoder")
     posterior = partial(build, POSTERIORS, "posterior", features=encoder.features)
     made: dict[str, Any] = {}
@@ -59,14 +69,20 @@ def build_model(config: ModelConfig, event_shape: Shape, parts: Mapping[str, Any
         "prior": lambda: own.get("prior") or build_prior(config, event_shape),
         "frame_posterior": partial(posterior, latent_dim=config.frame_dim),
         "frame_prior": lambda: own.get("frame_prior") or build_prior(config, event_shape, "frame_prior"),
-        "decoder": partial(build, kind.decoders, "decoder"),
+        "label_prior": lambda: LabelPrior(classes),
+        "label_posterior": lambda: LabelPosterior(encoder.features, classes),
+        "decoder": partial(build, kind.decoders, "decoder", latent_dim=config.latent_dim + classes),
         "expectation": lambda: posterior(features=made["decoder"].features),
+        "group_posteriors": lambda: [
+            build(POSTERIORS, "group_posterior", features=features, latent_dim=shape[0])
+            for features, shape in zip(made["decoder"].features, made["decoder"].shapes, strict=True)
+        ],
     }
-    wanted = MODELS.arguments(config.kind)
     for role, make in possible.items():
         if role in wanted:
             made[role] = make()
-    return MODELS.build(config.kind, {}, encoder=encoder, likelihood=likelihood, latent_dim=config.latent_dim, **made)
+    known = {"encoder": encoder, "likelihood": likelihood, "latent_dim": config.latent_dim, "label": config.label}
+    return MODELS.build(config.kind, {}, **known, **made)
 
 
 def build_prior(config: ModelConfig, event_shape: Shape, role: PriorRole = "prior") -> Any:
@@ -142,3 +158,13 @@ def build_vocoder(part: Part, front: FrontEnd) -> Vocoder:
         OptionError: an unknown vocoder or setting, or one for other features.
     """
     return VOCODERS.build(part.name, part.arguments, front_end=front).eval()
+
+
+def _classes(config: ModelConfig) -> int:
+    """Returns the number of classes that a model is conditioned on."""
+    if config.label is None or config.classes < 2:
+        raise OptionError(
+            f"A model of the kind '{config.kind}' needs labels of at least two classes: model.label says which, and "
+            "model.classes how many."
+        )
+    return config.classes

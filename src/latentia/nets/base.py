@@ -181,11 +181,82 @@ class SequenceDecoder(Centred):
         """
 
 
+class LadderEncoder(nn.Module, ABC):
+    """Maps pictures to features at several resolutions, on the way up a ladder of latents.
+
+    Attributes:
+        features: width of the features of a picture as a whole.
+        levels: shapes (C, H, W) of the features at each resolution, coarsest first.
+    """
+
+    features: int
+    levels: tuple[Shape, ...]
+
+    @abstractmethod
+    def forward(self, x: Tensor, observed: Tensor | None = None) -> tuple[Tensor, list[Tensor]]:
+        """Encodes.
+
+        Args:
+            x: pictures, shape (N, C, H, W).
+            observed: True where `x` was seen, broadcastable to `x`; None where all of it was.
+
+        Returns:
+            Features of the whole, shape (N, features); and of each level, (N, *level), coarsest first.
+        """
+
+
+class LadderDecoder(Centred):
+    """Maps latents to the parameters of a likelihood, on the way down a ladder: one group of them after the other.
+
+    Between two groups stands a state (N, C, H, W), all that those above have to say to those below.
+
+    Attributes:
+        shapes: (C, H, W) of the latents of each group below the code of the whole, coarsest first.
+        features: width of what `meet` returns, for each of these groups.
+    """
+
+    shapes: tuple[Shape, ...]
+    features: tuple[int, ...]
+
+    @abstractmethod
+    def start(self, code: Tensor) -> Tensor:
+        """Returns the state above the first group, of codes (N, latent_dim)."""
+
+    @abstractmethod
+    def meet(self, group: int, state: Tensor, levels: list[Tensor]) -> Tensor:
+        """Brings together what comes from above and from below, for the posterior of a group.
+
+        Args:
+            group: its number, from 0.
+            state: above it, shape (K * N, C, H, W).
+            levels: what a `LadderEncoder` returned, of N examples.
+
+        Returns:
+            Shape (K * N, features, H, W).
+        """
+
+    @abstractmethod
+    def descend(self, group: int, state: Tensor, latents: Tensor) -> Tensor:
+        """Returns the state above the next group.
+
+        Args:
+            group: number of the one that is passed.
+            state: above it.
+            latents: its own, shape (N, *shapes[group]): deviations from what is expected, in units of its scale.
+        """
+
+    @abstractmethod
+    def finish(self, state: Tensor) -> Tensor:
+        """Returns the parameters, shape (N, *out_shape), of the state below the last group."""
+
+
 ENCODERS: Registry[Encoder] = Registry("encoder")
 DECODERS: Registry[Decoder] = Registry("decoder")
 CONDITIONAL_DECODERS: Registry[ConditionalDecoder] = Registry("conditional decoder")
 SEQUENCE_ENCODERS: Registry[SequenceEncoder] = Registry("encoder of sequences")
 SEQUENCE_DECODERS: Registry[SequenceDecoder] = Registry("decoder of sequences")
+LADDER_ENCODERS: Registry[LadderEncoder] = Registry("encoder of a ladder")
+LADDER_DECODERS: Registry[LadderDecoder] = Registry("decoder of a ladder")
 
 
 def he_initialise(network: nn.Module) -> None:

@@ -38,6 +38,25 @@ class ResidualDense(nn.Module):
         return x + self.second(F.relu(self.first(F.relu(x))))
 
 
+class Modulation(nn.Module):
+    """`x * (1 + scale(c)) + shift(c)` under a condition c, the identity at first (FiLM; Perez et al., 2018,
+    arXiv:1709.07871).
+
+    Args:
+        width: size of input and output.
+        condition: size of the condition.
+    """
+
+    def __init__(self, width: int, condition: int) -> None:
+        super().__init__()
+        self.layer = nn.Linear(condition, 2 * width)
+        zero_initialise(self.layer)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        scale, shift = self.layer(condition).chunk(2, dim=-1)
+        return x * (1 + scale) + shift
+
+
 @ENCODERS.register("dense")
 class DenseEncoder(Encoder):
     """A linear layer and residual dense blocks.

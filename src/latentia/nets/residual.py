@@ -149,7 +149,7 @@ class ResidualDecoder(Decoder):
 
 
 def initialise_residual(network: nn.Module) -> None:
-    """Draws all weights, and has the residual branches start at zero."""
+    """Draws all weights of a network, the residual blocks in it being the identity at first."""
     he_initialise(network)
     for block in network.modules():
         if isinstance(block, ResidualConv | ResidualDense):

@@ -59,6 +59,17 @@ def sampled_rate(group: LatentGroup) -> Tensor:
     return group.sum_positions(group.posterior.log_prob(group.sample) - group.prior.log_prob(group.sample))
 
 
+def guess_nats(group: LatentGroup) -> Tensor:
+    """Returns -log q of the values that were given, as the model would have guessed them, nats, shape (N,).
+
+    It is 0 where none was, and scaled so that the mean over the batch is that over the given ones.
+    """
+    if group.guess is None or group.given is None:
+        return group.sample.new_zeros(group.sample.shape[1])
+    nats = -group.guess.log_prob(group.sample[0].detach())
+    return nats.where(group.given, nats.new_zeros(())) * (len(nats) / group.given.sum().clamp_min(1))
+
+
 def total(rates: list[Tensor]) -> Tensor:
     """Adds the rates of all groups."""
     result = rates[0]

@@ -7,10 +7,11 @@ from typing import Literal, get_args
 
 import torch
 from torch import Tensor
+from torch.distributions import OneHotCategorical
 
 from latentia.core import Batch, Inference, LatentGroup, Terms
 from latentia.errors import OptionError, nearest
-from latentia.objectives.base import OBJECTIVES, Objective, distortion, group_rate, sampled_rate, total
+from latentia.objectives.base import OBJECTIVES, Objective, distortion, group_rate, guess_nats, sampled_rate, total
 
 Gradient = Literal["doubly-reparameterised", "plain"]
 
@@ -26,23 +27,39 @@ class Elbo(Objective):
         warmup_steps: steps over which the weight rises linearly from `warmup_start` to `beta`.
         warmup_start: the weight at step 0, as a share of `beta`.
         n_samples: draws from the posterior for each example.
+        free_bits: nats that the rate of each group of latents may have in the mean over a batch before it adds to the
+            loss, so that no group is given up before the decoder has learned to read it (Kingma et al., 2016,
+            arXiv:1606.04934).
+        label_weight: weight of the mean of -log q(y|x) over those labels y that are known, which is how a model learns
+            to tell them (alpha in Kingma et al., 2014, arXiv:1406.5298); without labels it changes nothing.
 
     Raises:
-        OptionError: a negative beta or number of steps, or no draws.
+        OptionError: a negative beta, weight, number of steps or free bits, or no draws.
 
     Example:
         >>> Elbo(beta=4.0, warmup_steps=100).weight(50)
         2.0
     """
 
-    def __init__(self, beta: float = 1.0, warmup_steps: int = 0, warmup_start: float = 0.0, n_samples: int = 1) -> None:
-        for name, value in (("beta", beta), ("warmup_steps", warmup_steps), ("warmup_start", warmup_start)):
+    def __init__(
+        self,
+        beta: float = 1.0,
+        warmup_steps: int = 0,
+        warmup_start: float = 0.0,
+        n_samples: int = 1,
+        free_bits: float = 0.0,
+        label_weight: float = 0.0,
+    ) -> None:
+        weights = {"beta": beta, "warmup_start": warmup_start, "free_bits": free_bits, "label_weight": label_weight}
+        for name, value in {**weights, "warmup_steps": warmup_steps}.items():
             if not value >= 0 or not math.isfinite(value):
                 raise OptionError(f"objective.{name} must be a finite number of at least 0, not {value}.")
         self.beta = beta
         self.warmup_steps = warmup_steps
         self.warmup_start = warmup_start
         self.n_samples = _checked_samples(n_samples)
+        self.free_bits = free_bits
+        self.label_weight = label_weight
 
     def weight(self, step: int | None) -> float:
         """Returns the weight of the rate at a step; None is after warm-up."""
@@ -52,8 +69,18 @@ class Elbo(Objective):
 
     def __call__(self, inference: Inference, batch: Batch, step: int | None = None) -> Terms:
         distorted = distortion(inference, batch).mean(0)
-        rate = total([_per_example(group_rate(group)) for group in inference.latents])
-        return Terms(distortion=distorted, rate=rate, loss=distorted + self.weight(step) * rate)
+        rates = [_per_example(group_rate(group)) for group in inference.latents]
+        paid = total([self._paid(rate) for rate in rates])
+        loss = distorted + self.weight(step) * paid
+        for group in inference.latents:
+            loss = loss + self.label_weight * guess_nats(group)
+        return Terms(distortion=distorted, rate=total(rates), loss=loss)
+
+    def _paid(self, rate: Tensor) -> Tensor:
+        """Returns what a group's rate (N,) adds to the loss: nothing that could be lowered while it is free."""
+        if not self.free_bits:
+            return rate  # an estimate may be negative
+        return rate.where(rate.mean() >= self.free_bits, rate.new_tensor(self.free_bits))
 
 
 @OBJECTIVES.register("iwae")
@@ -112,7 +139,7 @@ def _reparameterise_again(group: LatentGroup, shares: Tensor, weight: float) -> 
 
     Where a posterior depends on the draws of other groups, its own score cannot be told from what these draws do to it;
     it keeps the plain gradient. That of the other groups stays right, since the path of a sample leads through all that
-    follows from it.
+    follows from it. So does a group of classes, whose draws no path leads to.
 
     Args:
         group: its sample is changed: gradients that reach it are scaled.
@@ -124,12 +151,16 @@ def _reparameterise_again(group: LatentGroup, shares: Tensor, weight: float) -> 
     """
     sample = group.sample
     depends_on_draws = len(group.posterior.batch_shape) == sample.dim() - 1
-    if depends_on_draws or not sample.requires_grad:
+    if depends_on_draws or _is_discrete(group) or not sample.requires_grad:
         return shares.new_zeros(shares.shape[1])
     scale = (1 - weight * (1 - shares)).reshape(*shares.shape, *(1 for _ in sample.shape[2:]))
     sample.register_hook(scale.mul)
     score = group.sum_positions(group.posterior.log_prob(sample.detach()))
     return (weight * shares * (score - score.detach())).sum(0)
+
+
+def _is_discrete(group: LatentGroup) -> bool:
+    return isinstance(group.posterior, OneHotCategorical)
 
 
 def log_weights(inference: Inference, batch: Batch) -> Tensor:

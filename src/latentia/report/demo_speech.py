@@ -20,7 +20,7 @@ from latentia.report.page import report_page
 from latentia.runs import RunFolder, TrainedModel
 from latentia.tasks import encode, generate, interpolate, reconstruct, sound, traverse
 
-EPOCHS, PRIOR_STEPS = 12, 1500
+EPOCHS, PRIOR_STEPS = 12, 3000
 LISTENED = 200
 STEPS = 5
 PAUSE_SECONDS = 0.2

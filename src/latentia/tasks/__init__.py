@@ -7,6 +7,7 @@ from latentia.tasks.encode import Encoding, encode, encode_batches
 from latentia.tasks.generate import generate, prior_latents
 from latentia.tasks.inpaint import Inpainting, inpaint
 from latentia.tasks.interpolate import Way, interpolate, way_between
+from latentia.tasks.labels import known_classes, one_hot
 from latentia.tasks.neighbours import Neighbours, neighbours
 from latentia.tasks.reconstruct import Reconstruction, reconstruct
 from latentia.tasks.restore import Restoration, restore
@@ -34,7 +35,9 @@ __all__ = [
     "generate",
     "inpaint",
     "interpolate",
+    "known_classes",
     "neighbours",
+    "one_hot",
     "present",
     "prior_latents",
     "reconstruct",

@@ -77,7 +77,7 @@ def complete(
     with torch.no_grad(), seeded(seed, Stream.COMPLETE):
         believed = trained.model.expect(batch)
         if chosen and seen is not None:
-            believed = refine(trained.model, believed, seen.nats, chosen)
+            believed = refine(trained.model, batch, believed, seen.nats, chosen)
         return _drawn(trained.model, believed, batch, seen, n_samples, max(draws, n_samples))
 
 

@@ -25,23 +25,26 @@ class Encoding:
         std: posterior standard deviations, float32, shape (N, D).
         frames: posterior means of the latents of groups of frames, shape (N, G, D'); None in models that have none.
         lengths: frames of each sequence, shape (N,); None in models of other data.
+        labels: the most probable class of each example, one-hot, shape (N, C); None in models without labels.
     """
 
     mean: NDArray[np.float32]
     std: NDArray[np.float32]
     frames: Tensor | None = None
     lengths: Tensor | None = None
+    labels: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.mean)
 
     def latents(self, row: int) -> Latents:
         """Returns the means of the latents of one example."""
-        frames, lengths = self.frames, self.lengths
+        frames, lengths, labels = self.frames, self.lengths, self.labels
         return Latents(
             torch.from_numpy(self.mean[row])[None, None],
             None if frames is None else frames[None, row : row + 1],
             None if lengths is None else lengths[row : row + 1],
+            None if labels is None else labels[None, row : row + 1],
         )
 
 
@@ -70,8 +73,9 @@ def encode_batches(trained: TrainedModel, batches: Iterable[Batch]) -> Encoding:
         stds.append(posterior.stddev.float().cpu())
         latents.append(means.to("cpu"))
     if not latents:
-        empty = np.empty((0, trained.config.model.latent_dim), np.float32)
+        empty = np.empty((0, trained.model.latent_dim), np.float32)
         return Encoding(empty, empty)
     joined = join_latents(latents)
     frames = None if joined.frames is None else joined.frames[0].float()
-    return Encoding(joined.code[0].float().numpy(), torch.cat(stds).numpy(), frames, joined.lengths)
+    labels = None if joined.labels is None else joined.labels[0].float()
+    return Encoding(joined.code[0].float().numpy(), torch.cat(stds).numpy(), frames, joined.lengths, labels)

@@ -58,7 +58,9 @@ def interpolate(
 
 
 def _between(first: Latents, last: Latents, code: Tensor, share: float, stride: int) -> Latents:
-    """Returns latents with a code, and with frames (if there are any) between those of two examples."""
+    """Returns latents with a code, and with frames or labels (if there are any) between those of two examples."""
+    if first.labels is not None and last.labels is not None:
+        return Latents(code[None, None], labels=torch.lerp(first.labels, last.labels, share))
     if first.frames is None or last.frames is None or first.lengths is None or last.lengths is None:
         return Latents(code[None, None])
     lengths: list[int] = [int(first.lengths), int(last.lengths)]

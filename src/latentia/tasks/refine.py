@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from latentia.core import Latents, Likelihood
+from latentia.core import Batch, Latents, Likelihood
 from latentia.distributions.base import diagonal_normal
 from latentia.models import LatentModel
 
@@ -17,7 +17,7 @@ RATE = 0.05
 Evidence = Callable[[Likelihood], Tensor]
 
 
-def refine(model: LatentModel, start: Distribution, evidence: Evidence, steps: int) -> Distribution:
+def refine(model: LatentModel, batch: Batch, start: Distribution, evidence: Evidence, steps: int) -> Distribution:
     """Fits a normal distribution with independent dimensions to the posterior of the code, example by example.
 
     It maximises the evidence lower bound over mean and scale directly, as in stochastic variational inference (Hoffman
@@ -26,6 +26,7 @@ def refine(model: LatentModel, start: Distribution, evidence: Evidence, steps: i
 
     Args:
         model: in evaluation mode, its weights without gradients.
+        batch: what is given.
         start: where to begin, batch shape (N,).
         evidence: nats that what is known has under a likelihood of batch shape (K, N), shape (K, N).
         steps: of Adam.
@@ -43,7 +44,7 @@ def refine(model: LatentModel, start: Distribution, evidence: Evidence, steps: i
                 group["lr"] = RATE * (1 - step / steps)
             optimizer.zero_grad()
             z = mean + log_scale.exp() * torch.randn(DRAWS, *mean.shape, device=mean.device)
-            nats = evidence(model.decode(Latents(z))) + prior.log_prob(z)
+            nats = evidence(model.complete(Latents(z), batch)) + prior.log_prob(z)
             bound = nats.mean(0) + log_scale.sum(-1)
             (-bound.sum()).backward()
             optimizer.step()

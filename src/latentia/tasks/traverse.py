@@ -70,7 +70,7 @@ def traverse(
     Raises:
         OptionError: fewer than two steps, no latents, or a start of another size.
     """
-    latent_dim = trained.config.model.latent_dim
+    latent_dim = trained.model.latent_dim
     if steps < 2 or n_latents < 1:
         raise OptionError(f"A traversal needs at least 2 steps and 1 latent, not {steps} and {n_latents}.")
     if start is not None and tuple(start.code.shape) != (1, 1, latent_dim):
@@ -89,7 +89,8 @@ def traverse(
         code[0, row * steps : (row + 1) * steps, latent] = torch.from_numpy(values[row]).float()
     frames = None if start.frames is None else start.frames.expand(1, count, *start.frames.shape[2:])
     lengths = None if start.lengths is None else start.lengths.expand(count)
-    return Traversal(chosen, scores[chosen], values, decode_means(trained, Latents(code, frames, lengths)))
+    labels = None if start.labels is None else start.labels.expand(1, count, -1)
+    return Traversal(chosen, scores[chosen], values, decode_means(trained, Latents(code, frames, lengths, labels)))
 
 
 def encode_own_samples(trained: TrainedModel, seed: int = 0) -> Encoding:

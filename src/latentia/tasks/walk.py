@@ -48,10 +48,10 @@ def row_batches(n: int, rows: Indices | Sequence[int] | None = None, size: int =
 def look_at(trained: TrainedModel, dataset: Dataset, rows: Indices) -> Batch:
     """Fetches examples as the model is to see them, without noise.
 
-    Where pictures are binarised at random, the most probable picture stands for them, so that what a task says of an
-    example depends on nothing else.
+    Where pictures are binarised at random, the most probable picture stands for them, and labels are left out, so that
+    what a task says of an example depends on nothing else.
     """
-    batch = dataset.batch(rows).to(trained.device)
+    batch = replace(dataset.batch(rows).to(trained.device), labels={})
     form = trained.preprocessing
     if isinstance(form, ImagePreprocessing) and form.binarize != "none":
         return replace(batch, x=(batch.x >= 0.5).to(batch.x.dtype))

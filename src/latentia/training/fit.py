@@ -42,6 +42,7 @@ from latentia.runs import DataRecord, RunFolder, TrainedModel, write_config, wri
 from latentia.training.callbacks import Checkpointer, EarlyStopping, EpochLog, Interruption, Limits
 from latentia.training.checkpoint import load_checkpoint
 from latentia.training.estimate import Estimate, estimate
+from latentia.training.labels import with_classes
 from latentia.training.loader import TrainingLoader, ValidationLoader
 from latentia.training.module import VAEModule
 from latentia.training.prior import fit_prior, read_posteriors
@@ -131,6 +132,7 @@ def prepare_training(
         OptionError: parts that do not fit the data or one another.
     """
     require_trainable(dataset)
+    config = with_classes(config, dataset)
     seed = config.training.seed
     train, validation = holdout(dataset, config.data.validation_fraction, seed)
     with torch.random.fork_rng(devices=[]):

@@ -42,7 +42,7 @@ class Posteriors:
     """What the encoder says of some examples, as means and standard deviations.
 
     Attributes:
-        code: of the latents of examples as a whole, shape (2, N, D).
+        code: of the latents of examples as a whole, shape (2, N, D); in a hierarchy of its top.
         frames: of those of groups, given the means of the codes, shape (2, N, G, D'); None in models that have none.
         counts: groups of each, shape (N,); None in models that have none.
     """
@@ -76,7 +76,7 @@ def read_posteriors(model: LatentModel, batches: Iterable[Batch]) -> Posteriors:
             frames.append(torch.stack([group.mean[0], group.stddev[0]]))
             counts.append(group_count(lengths, model.stride))
         else:
-            code = model.posterior_of(batch)
+            code = model.top_posterior(batch)
         codes.append(torch.stack([code.mean, code.stddev]))
     if not frames:
         return Posteriors(torch.cat(codes, 1))
@@ -155,7 +155,7 @@ def prior_nats(model: LatentModel, posteriors: Posteriors) -> Tensor:
     """Returns what the priors cost, with draws from the posteriors: the rate of each example, nats, shape (N,)."""
     code = diagonal_normal(*posteriors.code)
     drawn = code.sample()
-    nats = code.log_prob(drawn) - model.code_prior().log_prob(drawn)
+    nats = code.log_prob(drawn) - model.top_prior().log_prob(drawn)
     if posteriors.frames is None or posteriors.counts is None or not isinstance(model, SequenceVAE):
         return nats
     return nats + _frame_nats(model, drawn, posteriors.frames, posteriors.counts)

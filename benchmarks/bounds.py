@@ -60,7 +60,7 @@ def importance_nlls(
     return torch.cat(parts).double().numpy()
 
 
-def active(model: LatentModel, x: Tensor, batch_size: int = 500) -> int:
+def active(model: LatentModel, x: Tensor, batch_size: int = 100) -> int:
     """Returns how many latents depend on the data."""
     with _evaluating(model):
         means = [model.posterior_of(Batch(part)).mean.float() for part in x.split(batch_size)]

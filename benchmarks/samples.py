@@ -47,12 +47,12 @@ class Judge:
 
     def __init__(self, name: str, options: Options) -> None:
         self.name = name
-        self.n = 400 if options.quick else N
+        self.n = 200 if options.quick else N
         source = open_pictures(name, mnist.mirror(options))
         train, test = (source.read(split) for split in source.splits)
         self.pixels = torch.from_numpy(train.x.reshape(-1, 1, 28, 28).copy())
         tested = torch.from_numpy(test.x.reshape(-1, 1, 28, 28).copy())
-        part, epochs = (3000, 1) if options.quick else (None, 4)
+        part, epochs = (1500, 1) if options.quick else (None, 4)
         folder = CACHE / "quick" if options.quick else CACHE
         labels = torch.from_numpy(train.y)
         self.classifier = features.classifier(name, self.pixels[:part], labels[:part], epochs, folder)
@@ -81,7 +81,7 @@ def pictures(trained: TrainedModel, n: int, seed: int) -> Tensor:
 
 def trained_model(name: str, preset: str, options: Options) -> TrainedModel:
     """Trains one of ours."""
-    minutes = 0.1 if options.quick else MINUTES
+    minutes = 0.08 if options.quick else MINUTES
     return fit(ours.prepare_pictures(name, preset, options, max_minutes=minutes, epochs=100_000, patience=None)).trained
 
 
@@ -108,7 +108,7 @@ def pythae_rows(judge: Judge, options: Options) -> Iterator[Row]:
     peer = BINARY[0] if judge.name == "mnist" else eight_bit((1, 28, 28))
     vae = peer.train(judge.pixels, 4.0 if options.quick else 60 * MINUTES, 1e-3, options.seed)
     torch.manual_seed(options.seed)
-    pixels = judge.pixels[:2000] if options.quick else judge.pixels
+    pixels = judge.pixels[:1000] if options.quick else judge.pixels
     training = mnist.binarised(pixels) if judge.name == "mnist" else pixels.float() / 255
     for sampler in SAMPLERS:
         start = time.perf_counter()

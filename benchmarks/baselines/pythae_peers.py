@@ -56,10 +56,13 @@ class PythaeGrey(PythaeVAE):
         super().__init__(vae)
         self.likelihood = DiscretisedGaussian()
         with torch.inference_mode():
-            output = vae.encoder(training)
-            noise = torch.randn_like(output.embedding) * (0.5 * output.log_covariance).exp()
-            error = vae.decoder(output.embedding + noise).reconstruction - training
-        self.likelihood.start_at_error(error.square().mean())
+            errors = [self._squared_error(part) for part in training.split(100)]
+        self.likelihood.start_at_error(torch.stack(errors).mean())
+
+    def _squared_error(self, x: Tensor) -> Tensor:
+        output = self.vae.encoder(x)
+        noise = torch.randn_like(output.embedding) * (0.5 * output.log_covariance).exp()
+        return (self.vae.decoder(output.embedding + noise).reconstruction - x).square().mean()
 
     def decode(self, latents: Latents) -> Likelihood:
         z = latents.code

@@ -146,7 +146,7 @@ def test_a_second_stage_is_told_and_can_be_repeated(tmp_path, digits):
     named = replace(staged, data=replace(staged.data, name="arrays"))
     assert "vae.fit_prior(x, settings=" in report(tmp_path, (named, dataset))[1].text
     folded = page.text.split("prior.yaml")[-1]
-    assert "name: flow" in folded
+    assert "components: 1024" in folded
     assert "latent_dim" not in folded.split("Latentia")[0]
 
 

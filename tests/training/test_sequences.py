@@ -144,7 +144,7 @@ def test_the_priors_learn_last_and_nothing_else_changes():
     fit_prior(model, posteriors, stage)
     assert cost() < 0.8 * first
     changed = {name.split(".")[0] for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
-    assert changed == {"frame_prior"}
+    assert changed == {"prior", "frame_prior"}
     again = deepcopy(model)
     again.load_state_dict(before)
     fit_prior(again, posteriors, stage)

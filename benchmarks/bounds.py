@@ -6,11 +6,14 @@ computed by the same lines for all.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from latentia.core import Batch
 from latentia.evaluation import log_likelihood
+from latentia.metrics import active_units
 from latentia.models import LatentModel
 from latentia.objectives import Elbo
 
@@ -38,16 +41,30 @@ def elbo(model: LatentModel, x: Tensor, batch_size: int = 500) -> tuple[float, f
 
 
 def importance_nll(model: LatentModel, x: Tensor, n_samples: int = 128, batch_size: int = 20) -> float:
-    """Returns the negative importance-weighted bound with `n_samples` draws (IWAE), nats per example.
+    """Returns the negative importance-weighted bound with `n_samples` draws (IWAE), nats per example."""
+    return float(importance_nlls(model, x, n_samples, batch_size).mean())
+
+
+def importance_nlls(
+    model: LatentModel, x: Tensor, n_samples: int = 128, batch_size: int = 20
+) -> NDArray[np.float64]:
+    """Returns the negative importance-weighted bound of each example, nats, shape (N,).
 
     Memory does not grow with the number of draws.
     """
-    total = 0.0
+    parts: list[Tensor] = []
     with _evaluating(model):
         for part in x.split(batch_size):
             batch = Batch(part.contiguous(memory_format=torch.channels_last))
-            total += log_likelihood(model, batch, n_samples).sum().item()
-    return -total / len(x)
+            parts.append(-log_likelihood(model, batch, n_samples))
+    return torch.cat(parts).double().numpy()
+
+
+def active(model: LatentModel, x: Tensor, batch_size: int = 100) -> int:
+    """Returns how many latents depend on the data."""
+    with _evaluating(model):
+        means = [model.posterior_of(Batch(part)).mean.float() for part in x.split(batch_size)]
+    return int(active_units(torch.cat(means).numpy()).sum())
 
 
 class _evaluating:  # noqa: N801  (reads as a word in `with`)

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from benchmarks import mnist
 from benchmarks.harness import Options
-from latentia.data import open_source
+from benchmarks.picture_sets import open_pictures
 from latentia.models import LatentModel
 from latentia.presets import resolve
 from latentia.runs import read_model
@@ -94,9 +94,21 @@ def model(run: Path) -> LatentModel:
 
 def prepare_mnist(options: Options, **training: Any) -> Training:
     """Makes MNIST's default preset on this machine ready to train; `training` are settings of that section."""
-    source = open_source("mnist", mirror=mnist.mirror(options))
-    config, preprocessing = resolve(source, None, {"training": {"seed": options.seed, **training}})
-    return prepare_training(source.load(preprocessing), preprocessing, config, name="mnist")
+    return prepare_pictures("mnist", None, options, **training)
+
+
+def prepare_pictures(name: str, preset: str | None, options: Options, **training: Any) -> Training:
+    """Makes a preset on a set of pictures ready to train.
+
+    Args:
+        name: of the set.
+        preset: its name; None means the default of the data.
+        options: seed and place of the data.
+        training: settings of that section.
+    """
+    source = open_pictures(name, mnist.mirror(options))
+    config, preprocessing = resolve(source, preset, {"training": {"seed": options.seed, **training}})
+    return prepare_training(source.load(preprocessing), preprocessing, config, name=name)
 
 
 class Stopwatch(Callback):

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentia.data import Arrays, RemoteFile, as_source, fetch
+from latentia.data import Arrays, RemoteFile, as_source, fetch, open_source
 from latentia.data.fetch import MIRROR, mirror_folder
 from latentia.data.source import Source
 from latentia.errors import FileError, OptionError, nearest
 
+TEST_DRAWERS = 4  # of the 20 people who drew every character
 TEST_SUBJECTS = 8  # of the 40 faces; their pictures are never trained on
 
 
@@ -76,6 +77,13 @@ def _cifar(arrays: Mapping[str, NDArray[Any]], split: str) -> tuple[NDArray[np.u
     return arrays[f"x_{split}"], arrays[f"y_{split}"]
 
 
+def _characters(arrays: Mapping[str, NDArray[Any]], split: str) -> tuple[NDArray[np.uint8], NDArray[Any]]:
+    """Splits by drawer: nobody's hand is on both sides."""
+    drawer = arrays["drawer"]
+    chosen = (drawer >= np.unique(drawer)[-TEST_DRAWERS]) == (split == "test")
+    return arrays["images28"][chosen], arrays["character"][chosen]
+
+
 SETS: dict[str, RecutPictures] = {
     entry.name: entry
     for entry in (
@@ -104,8 +112,24 @@ SETS: dict[str, RecutPictures] = {
             ),
             original="CIFAR-10, www.cs.toronto.edu/~kriz/cifar.html",
         ),
+        RecutPictures(
+            name="omniglot-small",
+            file=RemoteFile(
+                "images/omniglot-small/omniglot-small1-small2.npz",
+                (),
+                "c8cfdcd5acd47e3052cd068cbcc6e076d0f7785a9f95bdb0ce62beb2d54808c2",
+            ),
+            cut=_characters,
+            names=tuple(f"character {number}" for number in range(242)),
+            original="Omniglot, github.com/brendenlake/omniglot",
+        ),
     )
 }
+
+
+def open_pictures(name: str, mirror: Path | None = None) -> Source:
+    """Opens a set that is re-cut, or one that has a public home; nothing is read yet."""
+    return open_recut_pictures(name, mirror) if name in SETS else open_source(name, mirror=mirror)
 
 
 def open_recut_pictures(name: str, mirror: Path | None = None) -> Source:

@@ -145,7 +145,7 @@ def training_speed(pixels: Tensor, batch_size: int, steps: int = 10, warm_up: in
     """
     vae = build(seed)
     clock = _Clock(vae, steps=warm_up + steps)
-    _train(vae, pixels, clock, batch_size, seed)
+    _train(vae, BinarisedAtEachVisit(pixels), clock, batch_size, seed)
     return steps * batch_size / (clock.stamps[-1] - clock.stamps[warm_up - 1])
 
 
@@ -171,15 +171,29 @@ def train_for(
         The trained model, and its weights along the way as (seconds of training, state dictionary).
     """
     vae = build(seed)
+    snapshots = train(vae, BinarisedAtEachVisit(pixels), seconds, snapshot_every, learning_rate, batch_size, seed)
+    return vae, snapshots
+
+
+def train(
+    vae: VAE,
+    data: Dataset,
+    seconds: float,
+    snapshot_every: float = float("inf"),
+    learning_rate: float = LEARNING_RATE,
+    batch_size: int = BATCH_SIZE,
+    seed: int = 0,
+) -> list[tuple[float, dict[str, Tensor]]]:
+    """Trains any of Pythae's models for a time; as `train_for`, whose weights along the way it returns."""
     clock = _Clock(vae, seconds=seconds, snapshot_every=snapshot_every)
-    _train(vae, pixels, clock, batch_size, seed, learning_rate)
-    return vae, clock.snapshots
+    _train(vae, data, clock, batch_size, seed, learning_rate)
+    return clock.snapshots
 
 
 def _train(
-    vae: VAE, pixels: Tensor, clock: _Clock, batch_size: int, seed: int, learning_rate: float = LEARNING_RATE
+    vae: VAE, data: Dataset, clock: _Clock, batch_size: int, seed: int, learning_rate: float = LEARNING_RATE
 ) -> None:
-    with tempfile.TemporaryDirectory() as folder, _quiet():
+    with tempfile.TemporaryDirectory() as folder, quiet():
         config = BaseTrainerConfig(
             output_dir=folder,
             per_device_train_batch_size=batch_size,
@@ -188,13 +202,14 @@ def _train(
             no_cuda=True,
             seed=seed,
         )
-        trainer = BaseTrainer(vae, BinarisedAtEachVisit(pixels), training_config=config, callbacks=[clock])
+        trainer = BaseTrainer(vae, data, training_config=config, callbacks=[clock])
         with contextlib.suppress(_Stop):
             trainer.train()
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
+    """Silences its progress bars and log lines."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:

@@ -150,9 +150,9 @@ class TrainingConfig(Section):
 class PriorStageConfig(Section):
     """How priors are fitted to a finished model, and whether that was done."""
 
-    steps: int = Field(default=4000, ge=1, description="at most")
+    steps: int = Field(default=3000, ge=1, description="at most")
     batch_size: int = Field(default=512, ge=1)
-    learning_rate: float = Field(default=1e-3, gt=0)
+    learning_rate: float = Field(default=5e-3, gt=0)
     patience: int = Field(default=6, ge=1, description="looks at held-out data without improvement before stopping")
     seed: int = Field(default=0, ge=0)
     first: ModelConfig | None = Field(

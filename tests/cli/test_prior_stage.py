@@ -28,12 +28,12 @@ def test_all_documents_are_of_the_new_prior(trained, staged, snapshot):
     before, after = snapshot(trained), snapshot(run)
     assert {name for name in after if after[name] == before[name]} == UNCHANGED
     facts = result.json
-    assert (facts["stage"], facts["prior"]) == ("prior", "flow")
+    assert (facts["stage"], facts["prior"]) == ("prior", "mixture")
     assert facts["rate_after_nats"] < facts["rate_before_nats"]
     assert json.loads(after["metrics.json"])["elbo_nats"] == facts["metrics"]["elbo_nats"]
     assert facts["metrics"]["elbo_nats"] > json.loads(before["metrics.json"])["elbo_nats"]
     config = json.loads(after["config.json"])["config"]
-    assert config["model"]["prior"]["name"] == "flow"
+    assert config["model"]["prior"]["name"] == "mixture"
     assert config["prior_stage"]["first"]["prior"]["name"] == "standard-normal"
     assert b"fitted in a second stage" in after["README.md"]
     assert b"--stage prior --config prior.yaml" in after["report.html"]

@@ -25,6 +25,18 @@ def test_densities_and_gradients_are_those_of_pytorchs_mixture(narrow: float) ->
         assert torch.allclose(one, other, rtol=1e-3, atol=1e-3 * float(other.abs().max()))
 
 
+@pytest.mark.parametrize("components", [3, 3000])
+def test_draws_have_the_moments_of_the_mixture(components: int) -> None:
+    """Whether all components are drawn from, or only those that were chosen."""
+    torch.manual_seed(0)
+    mixture = NormalMixture(torch.randn(components), torch.randn(components, 2), 0.1 + torch.rand(components, 2))
+    drawn = mixture.sample((200, 100))
+    assert drawn.shape == (200, 100, 2)
+    assert torch.allclose(drawn.mean((0, 1)), mixture.mean, atol=0.03)
+    assert torch.allclose(drawn.var((0, 1)), mixture.variance, rtol=0.05)
+    assert not drawn.requires_grad
+
+
 def test_rates_under_it_are_estimated() -> None:
     mixture = NormalMixture(torch.zeros(2), torch.zeros(2, 3), torch.ones(2, 3))
     with pytest.raises(NotImplementedError):

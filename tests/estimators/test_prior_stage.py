@@ -27,7 +27,7 @@ def test_pictures(fitted, tmp_path):
     codes, score = vae.transform(IMAGES), vae.score(IMAGES)
     before = vae.sample(4, random_state=0)
     assert vae.fit_prior(IMAGES, settings=QUICK) is vae
-    assert vae.trained_.config.model.prior.name == "flow"
+    assert vae.trained_.config.model.prior.name == "mixture"
     assert np.array_equal(vae.transform(IMAGES), codes)
     assert vae.score(IMAGES) > score
     assert not np.array_equal(vae.sample(4, random_state=0), before)
@@ -35,7 +35,7 @@ def test_pictures(fitted, tmp_path):
     assert np.array_equal(again.sample(4, random_state=0), vae.sample(4, random_state=0))
     again.fit_prior(IMAGES, {"name": "mixture", "components": 3}, settings=QUICK)
     assert again.trained_.config.first_stage.model.prior.name == "standard-normal"
-    (tmp_path / "run" / "report.html").write_text("of the flow")
+    (tmp_path / "run" / "report.html").write_text("of the mixture")
     again.save_pretrained(tmp_path / "run")
     assert not (tmp_path / "run" / "report.html").exists()
 

@@ -17,6 +17,7 @@ from latentia.report import write_outputs, write_report
 from latentia.report.blocks import Prose, Section, picture
 from latentia.report.charts import curves, scatter
 from latentia.runs import RunFolder
+from latentia.training.second_stage import fit_second_stage, second_stage_config
 
 ROWS = np.arange(60)
 HISTORY = [
@@ -68,14 +69,14 @@ def anchors(page):
 def test_pictures_have_all_sections(tmp_path, digits):
     _, page = report(tmp_path, digits, title="My digits")
     assert anchors(page) == [
-        *("diagnosis", "reconstructions", "samples", "traversals", "map"),
+        *("diagnosis", "reconstructions", "samples", "traversals", "arithmetic", "alike", "map"),
         *("learning", "latents", "figures", "data", "reproduce"),
     ]
     assert "My digits" in page.text
     assert "pictures or recordings out of the data" in page.text
     assert {attributes["href"] for attributes in page.all("a")} == {f"#{anchor}" for anchor in anchors(page)}
     assert len(page.all("svg")) == 5
-    assert len(page.all("img")) == 4 + 1 + 4
+    assert len(page.all("img")) == 4 + 1 + 4 + 4 + 6
     assert "latent_dim: 4" in page.text
 
 
@@ -98,7 +99,7 @@ def test_without_media_no_picture_is_in_it(tmp_path, digits):
     assert "data:image" not in text.split("</style>")[1]
     assert "out of the data" not in page.text
     assert {"map", "latents", "figures"} <= set(anchors(page))
-    assert not {"reconstructions", "samples", "traversals"} & set(anchors(page))
+    assert not {"reconstructions", "samples", "traversals", "arithmetic", "alike"} & set(anchors(page))
 
 
 def test_vectors_have_no_pictures(tmp_path, vectors):
@@ -120,8 +121,33 @@ def test_a_model_without_history_or_labels(tmp_path, digits):
     trained, dataset = digits
     bare = (replace(trained, label_names={}), replace(dataset, labels={}, label_names={}))
     _, page = report(tmp_path, bare, history=[])
-    assert "learning" not in anchors(page)
-    assert "map" in anchors(page)
+    assert not {"learning", "arithmetic"} & set(anchors(page))
+    assert {"map", "alike"} <= set(anchors(page))
+
+
+def test_attributes_need_two_classes_of_some_size(tmp_path, digits):
+    trained, dataset = digits
+    one = replace(dataset, labels={"label": np.zeros(len(dataset), np.int64)}, label_names={"label": ("a", "b")})
+    assert "arithmetic" not in anchors(report(tmp_path, (trained, one))[1])
+    side = np.arange(len(dataset)) % 2
+    two = replace(one, labels={"label": one.labels["label"], "side": side}, label_names={**one.label_names, "side": ("l", "r")})
+    page = report(tmp_path, (trained, two))[1]
+    assert "For two classes of 'side'" in page.text
+    assert "l → r" in page.text
+    assert "r → l" in page.text
+
+
+def test_a_second_stage_is_told_and_can_be_repeated(tmp_path, digits):
+    trained, dataset = digits
+    config = second_stage_config(trained.config, {"prior_stage": {"steps": 2}})
+    staged = fit_second_stage(trained, dataset, config).trained
+    page = report(tmp_path, (staged, dataset))[1]
+    assert "--stage prior --config prior.yaml" in page.text
+    named = replace(staged, data=replace(staged.data, name="arrays"))
+    assert "vae.fit_prior(x, settings=" in report(tmp_path, (named, dataset))[1].text
+    folded = page.text.split("prior.yaml")[-1]
+    assert "components: 1024" in folded
+    assert "latent_dim" not in folded.split("Latentia")[0]
 
 
 def test_it_says_which_examples_the_figures_are_of(tmp_path, digits):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from latentia.cli.console import count
+from latentia.cli.console import count, reading
 from latentia.cli.media import Medium, medium_of, require_no_input
-from latentia.cli.options import OutputFolder, RunArgument, Seed
+from latentia.cli.options import Mirror, OutputFolder, RunArgument, Seed
 from latentia.cli.outcome import Outcome
 from latentia.errors import OptionError
 from latentia.files import make_folder, synthetic_tag
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from latentia.runs import TrainedModel
+    from latentia.tasks import Encoding
 
 STEPS = 9
 GRID = "grid"
@@ -67,13 +68,20 @@ def interpolate(
     first: Annotated[Path, typer.Argument(metavar="A", help="The picture or recording to start from.")],
     last: Annotated[Path, typer.Argument(metavar="B", help="The one to end at.")],
     output: OutputFolder,
+    way: Annotated[
+        str, typer.Option(metavar="WAY", help="linear, spherical, or along-data: from example to example of --data.")
+    ] = "linear",
+    data: Annotated[str | None, typer.Option(metavar="DATA", help="What to go along, for --way along-data.")] = None,
+    mirror: Mirror = None,
 ) -> Outcome:
     """Walk from one picture or recording to another through the latents."""
     trained, medium = _read(run)
     from latentia import tasks
 
+    along = _along(trained, way, data, mirror)
     dataset = medium.read([first, last])
-    made = tasks.interpolate(trained, dataset, _ends(dataset.file_names, medium), steps=STEPS)
+    ends = _ends(dataset.file_names, medium)
+    made = tasks.interpolate(trained, dataset, ends, steps=STEPS, way=cast(Any, way), along=along)
     names = [f"frame-{index:02}" for index in range(STEPS)]
     sheet = medium.sheet([made], STEPS)
     files = _write(output, "interpolate", medium, names, medium.items(made), sheet, (first, last))
@@ -112,6 +120,24 @@ def _read(run: Path) -> tuple[TrainedModel, Medium]:
 
     trained = read_model(run)
     return trained, medium_of(trained, run)
+
+
+def _along(trained: TrainedModel, way: str, data: str | None, mirror: Path | None) -> Encoding | None:
+    """Encodes the data to go along, some thousands of them."""
+    if (way == "along-data") != (data is not None):
+        raise OptionError("--way along-data needs --data DATA, and no other way does.")
+    if data is None:
+        return None
+    import numpy as np
+
+    from latentia.data import open_source, spread
+    from latentia.tasks import encode
+    from latentia.tasks.along import MOST_EXAMPLES
+
+    source = open_source(data, mirror=mirror)
+    with reading(source.name) as progress:
+        dataset = source.load(trained.preprocessing, progress=progress)
+    return encode(trained, dataset, spread(np.arange(len(dataset)), MOST_EXAMPLES))
 
 
 def _chosen_class(given: Mapping[str | None, str | None]) -> tuple[str | None, str | None]:

@@ -96,4 +96,5 @@ def after_prior_stage(job: Job, limits: Mapping[str, Any]) -> Outcome:
 def _fitted(prior: str, before: float | None, after: float | None) -> str:
     if before is None or after is None:
         return f"Fitted the prior {prior}."
-    return f"Fitted the prior {prior}: the rate of held-out examples fell from {before:.2f} to {after:.2f} nats."
+    changed = "fell" if after < before else "rose"
+    return f"Fitted the prior {prior}: the rate of held-out examples {changed} from {before:.2f} to {after:.2f} nats."

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any, cast
 
+import torch
 from torch import Tensor
 from torch.distributions import Categorical, Distribution, Independent, MixtureSameFamily, Normal
 
 from latentia.distributions.base import diagonal_normal
+
+DRAWN_AT_ONCE = 2**21  # numbers
 
 
 class NormalMixture(MixtureSameFamily):
@@ -23,7 +26,6 @@ class NormalMixture(MixtureSameFamily):
         scale: standard deviations, shape (C, D).
 
     Example:
-        >>> import torch
         >>> mixture = NormalMixture(torch.zeros(2), torch.tensor([[-1.0], [1.0]]), torch.ones(2, 1))
         >>> mixture.log_prob(torch.zeros(3, 1)).shape, mixture.sample((5,)).shape, mixture.mean
         (torch.Size([3]), torch.Size([5, 1]), tensor([0.]))
@@ -48,6 +50,15 @@ class NormalMixture(MixtureSameFamily):
         constant = logits.log_softmax(-1) - volume - 0.5 * (mean.square() * precision).sum(-1)
         nats = z @ (mean * precision).mT - 0.5 * z.square() @ precision.mT + constant
         return nats.logsumexp(-1).to(x.dtype)
+
+    @torch.no_grad()
+    def sample(self, sample_shape: Any = ()) -> Tensor:
+        """Draws as PyTorch does, from all components; where these are too many, from the chosen ones only."""
+        _, mean, scale = self._parameters
+        if torch.Size(sample_shape).numel() * mean.numel() <= DRAWN_AT_ONCE:
+            return super().sample(sample_shape)
+        chosen = self.mixture_distribution.sample(sample_shape)
+        return torch.normal(mean[chosen], scale[chosen])
 
 
 def mixture_of(parts: Distribution, logits: Tensor) -> Distribution:

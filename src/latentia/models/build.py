@@ -120,7 +120,8 @@ def with_new_priors(
     copied = copy.deepcopy(model)
     for role in PRIOR_ROLES:
         if role in MODELS.arguments(config.kind):
-            setattr(copied, role, ((parts or {}).get(role) or build_prior(config, event_shape, role)).to(device))
+            prior = (parts or {}).get(role) or build_prior(config, event_shape, role)
+            copied.take_prior(role, prior.to(device))
     return copied
 
 

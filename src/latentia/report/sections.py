@@ -20,6 +20,7 @@ from latentia.evaluation import explained
 from latentia.files import synthetic_tag
 from latentia.metrics import active_units, information_per_latent
 from latentia.models import PRIOR_ROLES
+from latentia.report.alike import alike, arithmetic
 from latentia.report.blocks import Block, Chart, Charts, Folded, Notes, Picture, Prose, Section, Strips, Table, picture
 from latentia.report.charts import bars, curves, scatter
 from latentia.report.material import Material
@@ -246,11 +247,12 @@ def _command(trained: TrainedModel) -> str:
 
 SectionMaker = Callable[[Material], Section | None]
 FIRST: tuple[SectionMaker, ...] = (
-    *(diagnosis, reconstructions, recordings, samples, voices, traversals, utterance_latents, latent_map),
+    *(diagnosis, reconstructions, recordings, samples, voices, traversals, utterance_latents, arithmetic, alike),
+    latent_map,
 )
 LAST: tuple[SectionMaker, ...] = (learning, latents, figures, data, reproduction)
 WITH_MEDIA: frozenset[SectionMaker] = frozenset(
-    {reconstructions, recordings, samples, voices, traversals, utterance_latents}
+    {reconstructions, recordings, samples, voices, traversals, utterance_latents, arithmetic, alike}
 )
 
 

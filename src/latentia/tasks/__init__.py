@@ -1,11 +1,14 @@
 """Tasks: functions of a trained model, one file each. They write no files; results are functions of their seeds."""
 
+from latentia.tasks.along import way_along
+from latentia.tasks.attributes import Attribute, attribute, change
 from latentia.tasks.complete import Completions, complete
 from latentia.tasks.encode import Encoding, encode, encode_batches
 from latentia.tasks.generate import generate, prior_latents
 from latentia.tasks.inpaint import Inpainting, inpaint
 from latentia.tasks.interpolate import Way, interpolate, way_between
 from latentia.tasks.labels import known_classes, one_hot
+from latentia.tasks.neighbours import Neighbours, neighbours
 from latentia.tasks.reconstruct import Reconstruction, reconstruct
 from latentia.tasks.restore import Restoration, restore
 from latentia.tasks.sound import sound, sound_of_files
@@ -13,13 +16,17 @@ from latentia.tasks.traverse import Traversal, encode_own_samples, traverse
 from latentia.tasks.walk import decode_means, present
 
 __all__ = [
+    "Attribute",
     "Completions",
     "Encoding",
     "Inpainting",
+    "Neighbours",
     "Reconstruction",
     "Restoration",
     "Traversal",
     "Way",
+    "attribute",
+    "change",
     "complete",
     "decode_means",
     "encode",
@@ -29,6 +36,7 @@ __all__ = [
     "inpaint",
     "interpolate",
     "known_classes",
+    "neighbours",
     "one_hot",
     "present",
     "prior_latents",
@@ -37,5 +45,6 @@ __all__ = [
     "sound",
     "sound_of_files",
     "traverse",
+    "way_along",
     "way_between",
 ]

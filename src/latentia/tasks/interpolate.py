@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -10,12 +10,13 @@ from torch import Tensor
 
 from latentia.core import Batch, Latents, join_latents
 from latentia.data import Dataset
-from latentia.errors import OptionError
+from latentia.errors import OptionError, nearest
 from latentia.runs import TrainedModel
-from latentia.tasks.encode import encode
+from latentia.tasks.along import way_along
+from latentia.tasks.encode import Encoding, encode
 from latentia.tasks.walk import decode_means
 
-Way = Literal["linear", "spherical"]
+Way = Literal["linear", "spherical", "along-data"]
 
 
 def interpolate(
@@ -25,6 +26,7 @@ def interpolate(
     *,
     steps: int = 9,
     way: Way = "linear",
+    along: Encoding | None = None,
 ) -> Batch:
     """Walks from one example to another in the space of the latents.
 
@@ -36,17 +38,19 @@ def interpolate(
         dataset: where the examples are.
         ends: positions of the first and the last.
         steps: frames, both ends included.
-        way: straight, or along an arc that keeps the distance from the centre, as samples of a normal prior do.
+        way: straight; or along an arc that keeps the distance from the centre, as samples of a normal prior do; or
+            along the data, from example to example.
+        along: the data to go along.
 
     Returns:
         The likelihood's means along the way, `steps` of them.
 
     Raises:
-        OptionError: fewer than two steps, or an unknown way.
+        OptionError: fewer than two steps, an unknown way, or no data to go along.
     """
     encoding = encode(trained, dataset, list(ends))
     first, last = encoding.latents(0), encoding.latents(1)
-    codes = way_between(first.code[0, 0], last.code[0, 0], steps, way)
+    codes = way_between(first.code[0, 0], last.code[0, 0], steps, way, along)
     shares = [step / (steps - 1) for step in range(steps)]
     stride = trained.model.stride
     points = [_between(first, last, code, share, stride) for code, share in zip(codes, shares, strict=True)]
@@ -73,11 +77,13 @@ def _stretched(frames: Tensor, count: int) -> Tensor:
     return F.interpolate(frames.T[None], size=count, mode="linear", align_corners=True)[0].T
 
 
-def way_between(first: Tensor, last: Tensor, steps: int, way: Way = "linear") -> Tensor:
+def way_between(
+    first: Tensor, last: Tensor, steps: int, way: Way = "linear", along: Encoding | None = None
+) -> Tensor:
     """Returns points from one latent (D,) to another, both included, shape (steps, D).
 
     Raises:
-        OptionError: fewer than two steps, or an unknown way.
+        OptionError: fewer than two steps, an unknown way, or no data to go along.
 
     Example:
         >>> way_between(torch.tensor([0.0]), torch.tensor([1.0]), 3).flatten().tolist()
@@ -85,8 +91,12 @@ def way_between(first: Tensor, last: Tensor, steps: int, way: Way = "linear") ->
     """
     if steps < 2:
         raise OptionError(f"A way needs at least 2 steps, its two ends; not {steps}.")
-    if way not in ("linear", "spherical"):
-        raise OptionError(f"Unknown way '{way}'. Valid: linear, spherical.")
+    if way not in get_args(Way):
+        raise OptionError(f"Unknown way '{way}': {nearest(way, get_args(Way))}")
+    if way == "along-data":
+        if along is None:
+            raise OptionError("A way along the data needs data to go along.")
+        return way_along(first, last, along, steps)
     share = torch.linspace(0, 1, steps)[:, None]
     straight = torch.lerp(first[None], last[None], share)
     if way == "linear":

@@ -1,0 +1,76 @@
+"""Sections about what is alike to a model, and what makes the difference between classes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from latentia.data import spread
+from latentia.files import synthetic_tag
+from latentia.report.blocks import Picture, Prose, Section, Strips, picture
+from latentia.report.material import Material
+from latentia.tasks import attribute, change, neighbours, present, reconstruct
+
+EXAMPLES = 6
+ATTRIBUTES = 4
+STRENGTHS = tuple(np.linspace(-0.5, 1.5, 9).tolist())
+FEWEST = 5  # examples of a class whose mean means something
+
+
+def alike(material: Material) -> Section | None:
+    """Examples, and those whose latents are nearest to theirs."""
+    columns = material.shown_in_row
+    if not material.pictures or len(material.encoding) <= columns:
+        return None
+    found = neighbours(material.encoding, k=columns - 1)
+    strips: list[Picture] = []
+    for row in spread(np.arange(len(material.encoding)), EXAMPLES).tolist():
+        shown = material.rows[[row, *found.rows[row]]]
+        pictures = present(material.trained, reconstruct(material.trained, material.dataset, shown).original)
+        label = f"{found.distances[row, 0]:.1f} to {found.distances[row, -1]:.1f}"
+        strips.append(picture(pictures, columns, "an example and those nearest to it", label=label))
+    text = (
+        "The first picture of each row is an example; those beside it are the ones of the data whose latents are nearest "
+        "to its own, the nearest first. Where they look alike to you too, the model sees what you see. Beside each row "
+        "stand the distances of the nearest and the farthest, in standard deviations of the posteriors: below about one "
+        "the model can hardly tell two examples apart."
+    )
+    return Section("alike", "Nearest neighbours in latent space", (Prose(text), Strips(tuple(strips))))
+
+
+def arithmetic(material: Material) -> Section | None:
+    """What the difference between classes does to examples."""
+    head = _head(material) if material.pictures else None
+    if head is None:
+        return None
+    values, names = material.dataset.labels[head][material.rows], material.dataset.label_names[head]
+    sizes = np.bincount(values[values >= 0], minlength=len(names))
+    classes = np.argsort(-sizes, kind="stable")[: 2 * ATTRIBUTES]
+    classes = np.sort(classes[sizes[classes] >= FEWEST])
+    strips: list[Picture] = []
+    for origin, target in zip(classes, np.roll(classes, -1), strict=True):
+        if len(strips) == ATTRIBUTES:
+            break
+        direction = attribute(
+            *(material.dataset, material.encoding, names[target]), head=head, origin=names[origin], rows=material.rows
+        )
+        start = material.encoding.latents(int(np.flatnonzero(values == origin)[0]))
+        frames = present(material.trained, change(material.trained, start, direction, STRENGTHS))
+        alt = f"an example moved from {names[origin]} towards {names[target]}"
+        label = f"{names[origin]} → {names[target]}"
+        strips.append(picture(frames, len(STRENGTHS), alt, label=label, synthetic=synthetic_tag("change")))
+    text = (
+        f"For two classes of '{head}' the difference between the means of their latents is a direction. Each row takes "
+        "an example of the first class, goes half of that way back, and then forth to one and a half of it: the third "
+        "picture is the example itself, the seventh has gone the whole way. Where classes lie apart in latent space the "
+        "example keeps its own manner and changes its class; the model never saw the labels."
+    )
+    return Section("arithmetic", "Attribute arithmetic", (Prose(text), Strips(tuple(strips)))) if strips else None
+
+
+def _head(material: Material) -> str | None:
+    """Returns the first column of labels with at least two classes of some size."""
+    for head, values in material.dataset.labels.items():
+        known = values[material.rows]
+        if (np.bincount(known[known >= 0]) >= FEWEST).sum() >= 2:
+            return head
+    return None

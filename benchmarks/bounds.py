@@ -45,9 +45,7 @@ def importance_nll(model: LatentModel, x: Tensor, n_samples: int = 128, batch_si
     return float(importance_nlls(model, x, n_samples, batch_size).mean())
 
 
-def importance_nlls(
-    model: LatentModel, x: Tensor, n_samples: int = 128, batch_size: int = 20
-) -> NDArray[np.float64]:
+def importance_nlls(model: LatentModel, x: Tensor, n_samples: int = 128, batch_size: int = 20) -> NDArray[np.float64]:
     """Returns the negative importance-weighted bound of each example, nats, shape (N,).
 
     Memory does not grow with the number of draws.

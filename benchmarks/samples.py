@@ -21,12 +21,12 @@ from latentia.training.fit import fit
 from latentia.training.second_stage import fit_second_stage, second_stage_config
 
 PROTOCOL = (
-    "10 000 samples (the likelihood's means, as 8-bit pictures) beside the 10 000 test pictures, in the 128 features of a "
-    "convolutional classifier that was trained on the set's training pictures for 4 epochs and is kept beside the "
-    "results; Frechet distance, and precision and recall with 3 neighbours. Every model is trained for 10 minutes. The "
-    "second stage is our default prior, fitted to the model of the standard prior. Pythae 0.1.2's samplers with their own "
-    "settings work on its own VAE (MNIST: binarised, else squared error), those that are trained for 10 epochs. 'Real "
-    "pictures' are 10 000 training pictures."
+    "10 000 samples (the likelihood's means, as 8-bit pictures) beside the 10 000 test pictures, in the 128 "
+    "features of a convolutional classifier that was trained on the set's training pictures for 4 epochs and is "
+    "kept beside the results; Frechet distance, and precision and recall with 3 neighbours. Every model is "
+    "trained for 10 minutes. The second stage is our default prior, fitted to the model of the standard prior. "
+    "Pythae 0.1.2's samplers with their own settings work on its own VAE (MNIST: binarised, else squared error), "
+    "those that are trained for 10 epochs. 'Real pictures' are 10 000 training pictures."
 )
 SETS = ("mnist", "fashion-mnist")
 MINUTES, N = 10.0, 10_000

@@ -48,8 +48,8 @@ class PythaeVAMP(PythaeVAE):
 class PythaeGrey(PythaeVAE):
     """Pythae's VAE of 8-bit pictures, scored on the grid of 256 levels.
 
-    Its squared error is that of a normal distribution of scale 1, which would score worse than no model; it is given the
-    scale that its own errors on training pictures have.
+    Its squared error is that of a normal distribution of scale 1, which would score worse than no model; it is given
+    the scale that its own errors on training pictures have.
     """
 
     def __init__(self, vae: VAE, training: Tensor) -> None:

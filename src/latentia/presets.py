@@ -264,11 +264,15 @@ _register_variation(
     "Chen et al., 2017, arXiv:1611.02731; flow: Papamakarios, Pavlakou and Murray, 2017, arXiv:1705.07057",
     {"model": {"prior": _FLOW}},
 )
+# The code is dear at first: what the class says, it need not say too.
 _register_variation(
     "conditional",
     "pictures with labels, all or some of them known: a class beside the code",
     "Kingma et al., 2014, arXiv:1406.5298; straight-through classes: Jang, Gu and Poole, 2017, arXiv:1611.01144",
-    {"model": {"kind": "conditional"}, "objective": {"label_weight": 10.0}},
+    {
+        "model": {"kind": "conditional"},
+        "objective": {"warmup_steps": 800, "warmup_start": 30.0, "label_weight": 100.0},
+    },
 )
 
 

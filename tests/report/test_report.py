@@ -130,7 +130,9 @@ def test_attributes_need_two_classes_of_some_size(tmp_path, digits):
     one = replace(dataset, labels={"label": np.zeros(len(dataset), np.int64)}, label_names={"label": ("a", "b")})
     assert "arithmetic" not in anchors(report(tmp_path, (trained, one))[1])
     side = np.arange(len(dataset)) % 2
-    two = replace(one, labels={"label": one.labels["label"], "side": side}, label_names={**one.label_names, "side": ("l", "r")})
+    two = replace(
+        one, labels={"label": one.labels["label"], "side": side}, label_names={**one.label_names, "side": ("l", "r")}
+    )
     page = report(tmp_path, (trained, two))[1]
     assert "For two classes of 'side'" in page.text
     assert "l → r" in page.text

@@ -115,7 +115,7 @@ class BaseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
 
         Args:
             X: the data that it was trained on, as `fit` takes them.
-            prior: a name, `{"name": ..., setting: ...}`, or an object; None means a mixture of many normal distributions.
+            prior: a name, `{"name": ..., setting: ...}`, or an object; None means a mixture of many normals.
             settings: the rest, for example `{"prior_stage": {"steps": 500}}`.
 
         Returns:

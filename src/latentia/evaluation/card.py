@@ -32,9 +32,6 @@ def model_card(trained: TrainedModel, metrics: Metrics | None = None) -> str:
     if trained.preprocessing.kind == "speech":
         named |= {"prior of frames": model.frame_prior, "vocoder": trained.config.vocoder}
     parts = ", ".join(f"{role} `{_plain(part.name)}`" for role, part in named.items())
-    heads = ", ".join(_plain(head) for head in trained.label_names)
-    learned = "the model was not trained on them" if model.label is None else f"the model learned {_plain(model.label)}"
-    labels = f" The data have labels ({heads}); {learned}." if trained.label_names else ""
     staged = trained.config.first_stage is not trained.config
     fitted = (
         f" The prior was fitted in a second stage: encoder and decoder had been trained with the prior "
@@ -59,7 +56,7 @@ or `latentia generate path/to/this/folder -n 16 -o samples`.
 
 ## Data
 
-`{_plain(data.name)}`: {data.n_train} examples to train on, {data.n_validation} held out.{labels}
+`{_plain(data.name)}`: {data.n_train} examples to train on, {data.n_validation} held out.{_labels(trained)}
 
 {trained.preprocessing.describe()}{f" Found wrong with files: {problems}." if problems else ""}
 
@@ -87,6 +84,16 @@ Nothing is executed when they are read.
 - Identifying people, or imitating the face or voice of a person who has not agreed.
 - Anything that the licence of its training data forbids: the weights carry their terms.
 """
+
+
+def _labels(trained: TrainedModel) -> str:
+    """Says which labels the data have, and what the model made of them."""
+    own = trained.config.model.label
+    heads = ", ".join(_plain(head) for head in trained.label_names)
+    if own is not None:
+        names = ", ".join(_plain(name) for name in trained.label_names[own])
+        return f" It was trained with the labels {_plain(own)}: {names}. It can make examples of each, right or wrong."
+    return f" The data have labels ({heads}); the model was not trained on them." if heads else ""
 
 
 def _figures(metrics: Metrics | None) -> str:

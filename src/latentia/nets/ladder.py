@@ -26,6 +26,7 @@ from latentia.nets.dense import ResidualDense
 from latentia.nets.residual import ResidualConv, coarse_shape, initialise_residual
 
 LOG_SCALE_BOUND = 4.0
+FIRST_STEP = 0.1
 MOST_GROUPS = 4  # below the code
 
 
@@ -98,6 +99,12 @@ class _Rung(nn.Module):
         self.expect = nn.Conv2d(width, 2 * latents, 1)
         self.enter = nn.Conv2d(latents, width, 1)
         self.passage = nn.Sequential()
+
+    @torch.no_grad()
+    def start_softly(self) -> None:
+        """Lets latents that say nothing yet disturb the state little, or it would learn to shut them out for good."""
+        zero_initialise(self.expect)
+        self.enter.weight.mul_(FIRST_STEP)
 
     def meet(self, state: Tensor, seen: Tensor) -> Tensor:
         below = self.below(F.relu(seen))
@@ -174,6 +181,8 @@ class ResidualLadderDecoder(LadderDecoder):
         self.offset = nn.Parameter(torch.zeros(self.out_shape))
         initialise_residual(self)
         zero_initialise(self.head)
+        for rung in self.rungs:
+            cast(_Rung, rung).start_softly()
 
     def _build(self) -> None:
         """Adds the groups of all stages, from the coarsest to the finest, and the layers behind each."""

@@ -23,9 +23,9 @@ class Elbo(Objective):
     At beta = 1 the negative loss is a lower bound on the log likelihood.
 
     Args:
-        beta: weight of the rate.
-        warmup_steps: steps over which the weight rises linearly from `warmup_start` to `beta`.
-        warmup_start: the weight at step 0, as a share of `beta`.
+        beta: weight of the rate, but for that of labels.
+        warmup_steps: steps over which the weight goes linearly from `warmup_start` to `beta`.
+        warmup_start: the weight at step 0, as a share of `beta`; above 1 where other groups are to be learned first.
         n_samples: draws from the posterior for each example.
         free_bits: nats that the rate of each group of latents may have in the mean over a batch before it adds to the
             loss, so that no group is given up before the decoder has learned to read it (Kingma et al., 2016,
@@ -70,10 +70,12 @@ class Elbo(Objective):
     def __call__(self, inference: Inference, batch: Batch, step: int | None = None) -> Terms:
         distorted = distortion(inference, batch).mean(0)
         rates = [_per_example(group_rate(group)) for group in inference.latents]
-        paid = total([self._paid(rate) for rate in rates])
-        loss = distorted + self.weight(step) * paid
-        for group in inference.latents:
-            loss = loss + self.label_weight * guess_nats(group)
+        loss = distorted
+        for group, rate in zip(inference.latents, rates, strict=True):
+            if group.guess is None:
+                loss = loss + self.weight(step) * self._paid(rate)
+            else:
+                loss = loss + rate + self.label_weight * guess_nats(group)
         return Terms(distortion=distorted, rate=total(rates), loss=loss)
 
     def _paid(self, rate: Tensor) -> Tensor:

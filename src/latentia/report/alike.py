@@ -29,10 +29,10 @@ def alike(material: Material) -> Section | None:
         label = f"{found.distances[row, 0]:.1f} to {found.distances[row, -1]:.1f}"
         strips.append(picture(pictures, columns, "an example and those nearest to it", label=label))
     text = (
-        "The first picture of each row is an example; those beside it are the ones of the data whose latents are nearest "
-        "to its own, the nearest first. Where they look alike to you too, the model sees what you see. Beside each row "
-        "stand the distances of the nearest and the farthest, in standard deviations of the posteriors: below about one "
-        "the model can hardly tell two examples apart."
+        "The first picture of each row is an example; those beside it are the ones of the data whose latents are "
+        "nearest to its own, the nearest first. Where they look alike to you too, the model sees what you see. Beside "
+        "each row stand the distances of the nearest and the farthest, in standard deviations of the posteriors: below about "
+        "one the model can hardly tell two examples apart."
     )
     return Section("alike", "Nearest neighbours in latent space", (Prose(text), Strips(tuple(strips))))
 
@@ -47,7 +47,8 @@ def arithmetic(material: Material) -> Section | None:
     classes = np.argsort(-sizes, kind="stable")[: 2 * ATTRIBUTES]
     classes = np.sort(classes[sizes[classes] >= FEWEST])
     strips: list[Picture] = []
-    for origin, target in zip(classes, np.roll(classes, -1), strict=True):
+    numbers: list[int] = classes.tolist()
+    for origin, target in zip(numbers, [*numbers[1:], *numbers[:1]], strict=True):
         if len(strips) == ATTRIBUTES:
             break
         direction = attribute(
@@ -61,8 +62,8 @@ def arithmetic(material: Material) -> Section | None:
     text = (
         f"For two classes of '{head}' the difference between the means of their latents is a direction. Each row takes "
         "an example of the first class, goes half of that way back, and then forth to one and a half of it: the third "
-        "picture is the example itself, the seventh has gone the whole way. Where classes lie apart in latent space the "
-        "example keeps its own manner and changes its class; the model never saw the labels."
+        "picture is the example itself, the seventh has gone the whole way. Where classes lie apart in latent space "
+        "the example keeps its own manner and changes its class; the model never saw the labels."
     )
     return Section("arithmetic", "Attribute arithmetic", (Prose(text), Strips(tuple(strips)))) if strips else None
 

@@ -26,12 +26,13 @@ from latentia.report.charts import bars, curves, scatter
 from latentia.report.material import Material
 from latentia.report.sounds import recordings, utterance_latents, voices
 from latentia.runs import TrainedModel
-from latentia.tasks import generate, present, reconstruct, traverse
+from latentia.tasks import generate, known_classes, present, reconstruct, traverse
 
 ROWS_OF_PAIRS, ROWS_OF_SAMPLES = 2, 4
 TRAVERSED, FRAMES = 8, 9
 LISTED_FILES = 300
 MAPPED_HEADS = 3
+MOST_CLASSES = 12
 
 
 def diagnosis(material: Material) -> Section:
@@ -117,11 +118,23 @@ def samples(material: Material) -> Section | None:
     """New pictures."""
     if not material.pictures:
         return None
+    text = "Nobody drew these: latents at random, turned into pictures. They show what the model takes for typical."
+    if material.trained.config.model.label is not None:
+        text += " Each row is of one class; those below each other have the same latents besides."
+        return Section("samples", "Samples", (Prose(text), _samples_of_classes(material)))
     columns = material.shown_in_row
     made = present(material.trained, generate(material.trained, ROWS_OF_SAMPLES * columns))
     shown = picture(made, columns, "pictures that the model made up", synthetic=synthetic_tag("generate"))
-    text = "Nobody drew these: latents at random, turned into pictures. They show what the model takes for typical."
     return Section("samples", "Samples", (Prose(text), shown))
+
+
+def _samples_of_classes(material: Material) -> Strips:
+    strips: list[Picture] = []
+    for name in known_classes(material.trained)[:MOST_CLASSES]:
+        made = present(material.trained, generate(material.trained, material.shown_in_row, label=name))
+        alt = f"pictures of the class {name} that the model made up"
+        strips.append(picture(made, material.shown_in_row, alt, label=name, synthetic=synthetic_tag("generate")))
+    return Strips(tuple(strips))
 
 
 def latent_map(material: Material) -> Section | None:
@@ -135,7 +148,8 @@ def latent_map(material: Material) -> Section | None:
     shares = [f"direction {number} ({share:.0%} of the variance)" for number, share in enumerate(ratios, start=1)]
     heads = [name for name in material.dataset.labels if material.dataset.label_names.get(name)][:MAPPED_HEADS]
     charts = [_map(material, points, head, (shares[0], shares[1])) for head in heads or [None]]
-    coloured = f" Colours are the classes of {_listed(heads)}, which the model never saw." if heads else ""
+    unseen = "" if material.trained.config.model.label in heads else ", which the model never saw"
+    coloured = f" Colours are the classes of {_listed(heads)}{unseen}." if heads else ""
     text = (
         "Each dot is one example; near dots are alike to the model. The map is the flat shadow (PCA) of a space of "
         f"{means.shape[1]} dimensions, so that groups that overlap here may be apart there.{coloured}"

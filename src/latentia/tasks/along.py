@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -68,9 +68,9 @@ def _shortest(points: Floats) -> list[int]:
     """Returns the positions of points on the shortest way from the first to the second."""
     count = NEIGHBOURS
     while True:
-        graph: Any = kneighbors_graph(points, min(count, len(points) - 1), mode="distance")
+        graph = cast(Any, kneighbors_graph)(points, min(count, len(points) - 1), mode="distance")
         graph.data = graph.data**2 + 1e-12  # equal points are no strangers
-        lengths, before = dijkstra(graph, directed=False, indices=0, return_predecessors=True)
+        lengths, before = cast(Any, dijkstra)(graph, directed=False, indices=0, return_predecessors=True)
         if np.isfinite(lengths[1]):
             break
         count *= 2  # until the islands of the data meet
@@ -82,6 +82,7 @@ def _shortest(points: Floats) -> list[int]:
 
 def _evenly(corners: Floats, count: int) -> Floats:
     """Returns points along straight lines between corners, at equal distances."""
-    lengths = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(corners, axis=0), axis=1))])
-    places = np.linspace(0, lengths[-1], count)
-    return np.stack([np.interp(places, lengths, values) for values in corners.T], 1)
+    lengths: Floats = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(corners, axis=0), axis=1))])
+    places: Floats = np.linspace(0.0, float(lengths[-1]), count)
+    columns: list[Floats] = [np.interp(places, lengths, corners[:, axis]) for axis in range(corners.shape[1])]
+    return np.stack(columns, 1)

@@ -77,9 +77,7 @@ def _stretched(frames: Tensor, count: int) -> Tensor:
     return F.interpolate(frames.T[None], size=count, mode="linear", align_corners=True)[0].T
 
 
-def way_between(
-    first: Tensor, last: Tensor, steps: int, way: Way = "linear", along: Encoding | None = None
-) -> Tensor:
+def way_between(first: Tensor, last: Tensor, steps: int, way: Way = "linear", along: Encoding | None = None) -> Tensor:
     """Returns points from one latent (D,) to another, both included, shape (steps, D).
 
     Raises:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +53,7 @@ def neighbours(encoding: Encoding, queries: Encoding | None = None, k: int = NEI
     count = min(k, len(encoding) - own)
     if k < 1 or count < 1:
         raise OptionError(f"There must be at least 1 neighbour, and an example to choose; not {k} of {len(encoding)}.")
-    search: Any = NearestNeighbors(n_neighbors=count).fit(measured(encoding))
+    search = cast(Any, NearestNeighbors)(n_neighbors=count).fit(measured(encoding))
     if queries is None:  # scikit-learn then leaves out each example itself
         distances, rows = search.kneighbors()
     else:

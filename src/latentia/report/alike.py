@@ -31,8 +31,8 @@ def alike(material: Material) -> Section | None:
     text = (
         "The first picture of each row is an example; those beside it are the ones of the data whose latents are "
         "nearest to its own, the nearest first. Where they look alike to you too, the model sees what you see. Beside "
-        "each row stand the distances of the nearest and the farthest, in standard deviations of the posteriors: below about "
-        "one the model can hardly tell two examples apart."
+        "each row stand the distances of the nearest and the farthest, in standard deviations of the posteriors: below "
+        "about one the model can hardly tell two examples apart."
     )
     return Section("alike", "Nearest neighbours in latent space", (Prose(text), Strips(tuple(strips))))
 

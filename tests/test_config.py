@@ -115,7 +115,8 @@ def test_conditional_models_are_a_variation_too(name: str, base: str) -> None:
     varied, same_form = resolve(source, "conditional", {})
     assert same_form == form
     assert (varied.model.kind, varied.objective.arguments["label_weight"]) == ("conditional", 100.0)
-    assert varied.objective.arguments == {**plain.objective.arguments, "label_weight": 100.0}
+    own = {"label_weight": 100.0, "warmup_steps": 800, "warmup_start": 30.0}
+    assert varied.objective.arguments == {**plain.objective.arguments, **own}
     same = {"preset": base, "model": {"kind": plain.model.kind}, "objective": plain.objective.model_dump()}
     assert varied.model_copy(update={"objective": plain.objective}).with_settings(same) == plain
 

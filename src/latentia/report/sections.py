@@ -22,6 +22,7 @@ from latentia.metrics import active_units, information_per_latent
 from latentia.report.blocks import Block, Chart, Charts, Folded, Notes, Picture, Prose, Section, Strips, Table, picture
 from latentia.report.charts import bars, curves, scatter
 from latentia.report.material import Material
+from latentia.report.repairs import completions
 from latentia.report.sounds import recordings, utterance_latents, voices
 from latentia.runs import TrainedModel
 from latentia.tasks import generate, present, reconstruct, traverse
@@ -223,11 +224,11 @@ def _command(trained: TrainedModel) -> str:
 
 SectionMaker = Callable[[Material], Section | None]
 FIRST: tuple[SectionMaker, ...] = (
-    *(diagnosis, reconstructions, recordings, samples, voices, traversals, utterance_latents, latent_map),
+    *(diagnosis, reconstructions, completions, recordings, samples, voices, traversals, utterance_latents, latent_map),
 )
 LAST: tuple[SectionMaker, ...] = (learning, latents, figures, data, reproduction)
 WITH_MEDIA: frozenset[SectionMaker] = frozenset(
-    {reconstructions, recordings, samples, voices, traversals, utterance_latents}
+    {reconstructions, completions, recordings, samples, voices, traversals, utterance_latents}
 )
 
 

@@ -151,7 +151,7 @@ def test_nan_is_what_was_not_seen(shape):
     images[1, : shape[1] // 2, : shape[2] // 2] = np.nan
     rows, observed = form().fit_array(images)
     assert np.argwhere(~observed).tolist() == [[1, row, column] for row in range(4) for column in range(4)]
-    assert abs(rows[observed].astype(int) - 204).max() <= 1
+    assert abs(rows[observed].astype(int) - 204).max() <= 3  # alpha has 8 bits too
     assert (rows[~observed] == 0).all()
 
 

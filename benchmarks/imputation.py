@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from benchmarks import cpu, mnist
 from benchmarks.baselines import holes
+from benchmarks.filling import MINUTES
 from benchmarks.harness import Claim, Key, Options, Results, Row, floor_and_goal
 from latentia.core import Batch
 from latentia.data import Dataset, open_source
@@ -21,7 +22,6 @@ from latentia.tasks import complete
 from latentia.training.fit import fit, prepare_training
 
 MISSING = 0.5
-MINUTES = 9.5
 SETTING = "mnist, half of the pixels missing"
 METRIC = "accuracy of a classifier"
 COMPLETE, ZERO, BIHARMONIC, OURS = (
@@ -43,8 +43,7 @@ def imputation_rows(options: Options) -> Iterator[Row]:
     source = open_source("mnist", mirror=mnist.mirror(options))
     minutes = 0.15 if options.quick else MINUTES
     training = {"seed": options.seed, "max_minutes": minutes, "patience": None, "epochs": 100_000}
-    settings = {"training": training, "data": {"validation_fraction": 0.0}}
-    config, form = resolve(source, "inpainting", settings)
+    config, form = resolve(source, "inpainting", {"training": training, "data": {"validation_fraction": 0.0}})
     train, test = source.load(form), source.load(form, "test")
     trained = fit(prepare_training(with_holes(train, options.seed), form, config, name="mnist with holes")).trained
     classifier = train_classifier(train, 100 if options.quick else CLASSIFIER_STEPS, options.seed)

@@ -5,26 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks import mnist
 from benchmarks.baselines import holes
 from benchmarks.baselines.holes import Fill, Flags, Pixels
+from benchmarks.filling import OURS, Pictures, draw_masks, open_set, our_fill, read_pictures, train_model
 from benchmarks.gallery import write_gallery
 from benchmarks.harness import RESULTS, Claim, Key, Options, Results, Row, floor_and_goal, parse
 from benchmarks.imputation import imputation_claims, imputation_keys, imputation_rows
 from benchmarks.picture_metrics import Errors, errors, lead, ssim
-from benchmarks.picture_sets import open_recut_pictures
-from latentia.core import Batch
-from latentia.data import MASKS, Canvas, Mask, Source, open_source
+from latentia.data import MASKS, Canvas, Mask
 from latentia.presets import resolve
-from latentia.runs import TrainedModel
-from latentia.tasks import complete, inpaint
-from latentia.training.fit import fit, prepare_training
+from latentia.tasks import inpaint
+from latentia.training.fit import prepare_training
 
 PROTOCOL = (
     "The preset `inpainting`, one model for each set for all masks, trained for at most 10 minutes on the training "
@@ -34,9 +31,6 @@ PROTOCOL = (
     "radius is chosen on validation pictures for each set and mask; the nearest training picture is sought by what is "
     "given. Seconds are of one 64x64 picture on one core, its model loaded, 8 completions."
 )
-MINUTES = 9.5
-TESTED, VALIDATED = 500, 100
-OURS = "Latentia, inpainting preset"
 PEERS = ("OpenCV Telea", "OpenCV Navier-Stokes", "scikit-image biharmonic", "mean picture", "nearest training picture")
 SETS = ("mnist", "fashion-mnist", "orl-faces", "cifar10-part")
 LEAD = "lead over the best peer"
@@ -71,72 +65,6 @@ DAMAGES = tuple(
         ("strokes", "strokes", {}, False),
     )
 )
-
-
-@dataclass(frozen=True)
-class Pictures:
-    """The pictures of a set.
-
-    Attributes:
-        train: trained on, uint8 (N, H, W, C).
-        validation: settings of peers are chosen on, a part of `train`.
-        test: tested on.
-        groups: what is resampled together of those tested on.
-    """
-
-    train: Pixels
-    validation: Pixels
-    test: Pixels
-    groups: NDArray[np.int64]
-
-
-def open_set(name: str, options: Options) -> Source:
-    """Opens one of the sets."""
-    place = mnist.mirror(options)
-    return open_source(name, mirror=place) if "mnist" in name else open_recut_pictures(name, place)
-
-
-def read_pictures(name: str, options: Options) -> Pictures:
-    """Reads what is trained and tested on; the faces are resampled by subject."""
-    source, most = open_set(name, options), 20 if options.quick else TESTED
-    train, test = (source.read(split) for split in ("train", "test"))
-    x, tested = (part.x.reshape(*part.x.shape[:3], -1) for part in (train, test))
-    count = min(most, len(tested))
-    groups = test.y[:count] if name == "orl-faces" else np.arange(count)
-    return Pictures(x, x[-VALIDATED:], tested[:count], groups)
-
-
-def train_model(name: str, options: Options, **data: Any) -> TrainedModel:
-    """Trains the preset on a set."""
-    source = open_set(name, options)
-    minutes = 0.15 if options.quick else MINUTES
-    training = {"seed": options.seed, "max_minutes": minutes, "patience": None, "epochs": 100_000}
-    settings = {"training": training, "data": {"validation_fraction": 0.0, **data}}
-    config, form = resolve(source, "inpainting", settings)
-    return fit(prepare_training(source.load(form), form, config, name=name)).trained
-
-
-def draw_masks(damage: Damage, images: Pixels, seed: int) -> Flags:
-    """Returns what is missing of pictures, shape (N, H, W)."""
-    generator = torch.Generator().manual_seed(1000 + seed)
-    return ~damage.mask(len(images), *images.shape[1:3], generator)[:, 0].numpy()
-
-
-def our_fill(trained: TrainedModel) -> Fill:
-    """Returns the mean of many completions, on 8 bits."""
-
-    def fill(images: Pixels, missing: Flags) -> Pixels:
-        x = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
-        parts = [
-            complete(
-                trained, Batch(x[start : start + 50], given=~torch.from_numpy(missing[start : start + 50])[:, None])
-            )
-            for start in range(0, len(x), 50)
-        ]
-        mean = torch.cat([part.mean for part in parts])
-        return (mean.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).numpy()
-
-    return fill
 
 
 def peer_fills(pictures: Pictures, missing: Flags) -> dict[str, Fill]:
@@ -177,8 +105,8 @@ def set_rows(name: str, options: Options) -> Iterator[Row]:
     ours = our_fill(train_model(name, options))
     shown: list[tuple[Flags, dict[str, Pixels]]] = []
     for damage in DAMAGES:
-        missing, setting = draw_masks(damage, pictures.test, options.seed), f"{name}, {damage.name}"
-        validation_holes = draw_masks(damage, pictures.validation, options.seed + 1)
+        missing, setting = draw_masks(damage.mask, pictures.test, options.seed), f"{name}, {damage.name}"
+        validation_holes = draw_masks(damage.mask, pictures.validation, options.seed + 1)
         fills = {**peer_fills(pictures, validation_holes), OURS: ours}
         filled = {system: fill(pictures.test, missing) for system, fill in fills.items()}
         found = {system: errors(pictures.test, result, missing) for system, result in filled.items()}

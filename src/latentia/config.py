@@ -127,6 +127,13 @@ class TrainingConfig(Section):
     speed_perturbation: float = Field(
         default=0.0, ge=0, le=0.5, description="largest change of a recording's speed at each visit, as a share"
     )
+    mirror: bool = Field(default=False, description="pictures are mirrored left to right at half of the visits")
+    shift: float = Field(
+        default=0.0, ge=0, le=0.5, description="largest shift of a picture at each visit, as a share of its side"
+    )
+    contrast: float = Field(
+        default=0.0, ge=0, le=0.9, description="largest change of a picture's contrast at each visit, as a share"
+    )
     masks: tuple[Part, ...] = Field(
         default=(), description="families of masks, one of which hides a part of each picture at each visit"
     )

@@ -40,7 +40,7 @@ class Preset:
 
 PRESETS: dict[str, Preset] = {}
 MASKS_OF_ALL_KINDS: list[str | Settings] = [
-    *("scattered", "centre", "half", "rectangles", "scratches", "strokes", "nothing"),
+    *("scattered", "blocks", "centre", "half", "rectangles", "scratches", "strokes", "nothing"),
     {"name": "scattered", "least": 0.0, "most": 0.5},
 ]
 

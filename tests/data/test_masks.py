@@ -6,7 +6,7 @@ from hypothesis import given, strategies
 
 from latentia.core import Batch
 from latentia.data import MASKS, Mask, give, spoil
-from latentia.data.masks import Centre, Half, Nothing, Rectangles, Scattered, Scratches, Strokes
+from latentia.data.masks import Blocks, Centre, Half, Nothing, Rectangles, Scattered, Scratches, Strokes
 from latentia.errors import OptionError
 
 SIZES = strategies.integers(8, 40)
@@ -23,7 +23,7 @@ def test_masks_are_functions_of_the_generator(name: str, n: int, height: int, wi
     drawn = mask(n, height, width, generator(seed))
     assert drawn.shape == (n, 1, height, width)
     assert drawn.dtype == torch.bool
-    assert not drawn.all((1, 2, 3)).any()  # something is missing of each
+    assert name == "blocks" or not drawn.all((1, 2, 3)).any()  # something is missing of each
     assert torch.equal(drawn, mask(n, height, width, generator(seed)))
 
 
@@ -50,6 +50,13 @@ def test_shares_of_what_is_missing() -> None:
     assert shares(Rectangles(0.3)).max() < 0.65  # one rectangle more than needed
     assert 0.02 < shares(Scratches()).mean() < 0.15
     assert 0.08 < shares(Strokes()).mean() < 0.35
+
+
+def test_blocks_are_missing_as_a_whole() -> None:
+    drawn = Blocks(0.3, 0.3, side=0.125)(64, 32, 40, generator(0))
+    squares = drawn.unfold(2, 4, 4).unfold(3, 4, 4).flatten(4).float().mean(-1)
+    assert set(squares.unique().tolist()) == {0.0, 1.0}
+    assert squares.mean() == pytest.approx(0.7, abs=0.03)
 
 
 def test_centre_leaves_an_even_frame() -> None:
@@ -121,6 +128,7 @@ def test_no_noise_leaves_a_batch_as_it_is() -> None:
         ("rectangles", {"area": 0.95}),
         ("rectangles", {"shortest": 0.0}),
         ("scratches", {"count": 0}),
+        ("blocks", {"side": 0.001}),
         ("strokes", {"thinnest": 0.5, "broadest": 0.1}),
     ],
 )

@@ -145,6 +145,16 @@ def test_alpha_of_arrays_is_what_was_not_seen():
     assert np.argwhere(~observed).tolist() == [[1, 0, 0]]
 
 
+@pytest.mark.parametrize("shape", [(2, 8, 8), (2, 8, 8, 3), (2, 8, 8, 4), (2, 16, 16)])
+def test_nan_is_what_was_not_seen(shape):
+    images = np.full(shape, 0.8)
+    images[1, : shape[1] // 2, : shape[2] // 2] = np.nan
+    rows, observed = form().fit_array(images)
+    assert np.argwhere(~observed).tolist() == [[1, row, column] for row in range(4) for column in range(4)]
+    assert abs(rows[observed].astype(int) - 204).max() <= 3  # alpha has 8 bits too
+    assert (rows[~observed] == 0).all()
+
+
 def test_pictures_from_a_batch_refuse_nan_and_other_shapes():
     with pytest.raises(DataError, match="NaN"):
         form().to_pictures(torch.full((1, 1, 8, 8), torch.nan))

@@ -102,6 +102,18 @@ def test_without_media_no_picture_is_in_it(tmp_path, digits):
     assert not {"reconstructions", "samples", "traversals", "arithmetic", "alike"} & set(anchors(page))
 
 
+def test_models_that_fill_in_show_it(tmp_path, masked):
+    trained, dataset = masked
+    _, page = report(tmp_path, masked)
+    assert anchors(page)[1:3] == ["reconstructions", "completions"]
+    assert sum("completions" in (attributes["alt"] or "") for attributes in page.all("img")) == 4
+    _, page = report(tmp_path, masked, media=False)
+    assert "completions" not in anchors(page)
+    holes = np.random.default_rng(0).random((len(dataset), 8, 8)) < 0.5
+    _, page = report(tmp_path, (trained, replace(dataset, observed=holes)))
+    assert "completions" in anchors(page)
+
+
 def test_vectors_have_no_pictures(tmp_path, vectors):
     _, page = report(tmp_path, vectors)
     assert not page.all("img")

@@ -195,7 +195,7 @@ def _chunks(x: NDArray[Any], preprocessing: ImagePreprocessing, progress: Progre
 
 
 def _grey(sample: NDArray[Any]) -> bool:
-    colours = np.asarray(sample[..., :3], np.float64)
+    colours = np.nan_to_num(np.asarray(sample[..., :3], np.float64))
     spread = colours.max(-1) - colours.min(-1)
     return bool((spread <= 0.04 * max(1.0, float(colours.max()))).mean() >= 0.99)
 

@@ -141,6 +141,38 @@ class Scattered(Mask):
         return torch.rand(n, 1, height, width, generator=generator) >= share
 
 
+@MASKS.register("blocks")
+class Blocks(Mask):
+    """Squares of one size are missing, side by side as in a chessboard, as where parts of a file are lost.
+
+    Args:
+        least: smallest share of them.
+        most: largest share of them; each picture has its own, between the two.
+        side: of a square.
+
+    Raises:
+        OptionError: shares that are not in order within [0, 1], or squares of less than 0.02.
+
+    Example:
+        >>> Blocks(1.0, 1.0)(1, 8, 8).any()
+        tensor(False)
+    """
+
+    def __init__(self, least: float = 0.1, most: float = 0.5, side: float = 0.125) -> None:
+        self.least, self.most = _in_order("blocks", least, most)
+        self.side = _in_order("blocks", side, 1.0)[0]
+        if side < 0.02:
+            raise OptionError(
+                f"The squares of the mask 'blocks' must be at least 0.02 of a picture's side, not {side}."
+            )
+
+    def __call__(self, n: int, height: int, width: int, generator: torch.Generator | None = None) -> Tensor:
+        pixels = max(1, round(self.side * min(height, width)))
+        rows, columns = -(-height // pixels), -(-width // pixels)
+        given = Scattered(self.least, self.most)(n, rows, columns, generator)
+        return given.repeat_interleave(pixels, 2).repeat_interleave(pixels, 3)[:, :, :height, :width]
+
+
 @MASKS.register("centre")
 class Centre(Mask):
     """A rectangle in the middle is missing, of the picture's own aspect.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
 import numpy as np
 import torch
@@ -78,17 +78,17 @@ class ImagePreprocessing(Frozen):
         return colour, seen
 
     def apply_array(self, images: NDArray[Any]) -> Pixels:
-        """Brings many pictures into form; `fit_array` also tells where padding or transparency is.
+        """Brings many pictures into form; `fit_array` also tells what of them is missing.
 
         Args:
             images: uint8, bool, or floats in [0, 1]; shape (N, H, W), or (N, H, W, C) with 1, 3 or 4 channels. Another
-                size or number of channels is converted as for picture files.
+                size or number of channels is converted as for picture files. NaN is missing.
 
         Returns:
             uint8, shape (N, H, W, C).
 
         Raises:
-            DataError: another shape, another type, NaN, or floats outside of [0, 1].
+            DataError: another shape, another type, floats outside of [0, 1], or a picture that is nothing but NaN.
 
         Example:
             >>> form = ImagePreprocessing(height=4, width=4, channels=1)
@@ -99,7 +99,7 @@ class ImagePreprocessing(Frozen):
 
     def fit_array(self, images: NDArray[Any]) -> tuple[Pixels, Seen | None]:
         """Brings many pictures into form, as `apply_array`, and tells what was seen, bool (N, H, W), None if all."""
-        pixels = _eight_bits(_with_channels(images))
+        pixels = _eight_bits(_nan_as_transparent(_with_channels(images)))
         if pixels.shape[1:] == self.row_shape:
             return np.ascontiguousarray(pixels), None
         rows = np.empty((len(pixels), *self.row_shape), np.uint8)
@@ -278,6 +278,21 @@ def _with_channels(images: NDArray[Any]) -> NDArray[Any]:
     return shaped
 
 
+def _nan_as_transparent(images: NDArray[Any]) -> NDArray[Any]:
+    """Gives pictures in which there are NaN an opacity, 0 there."""
+    if images.dtype.kind != "f" or not np.isnan(images).any():
+        return images
+    seen = cast(Seen, ~np.isnan(images).any(-1))
+    if not seen.any((1, 2)).all():
+        empty = int(np.flatnonzero(~seen.any((1, 2)))[0])
+        raise DataError(f"Picture {empty} is nothing but NaN: leave it out.")
+    colour = images.repeat(3, -1) if images.shape[-1] == 1 else images[..., :3]
+    opacity = images[..., 3:] if images.shape[-1] == 4 else np.ones_like(images[..., :1])
+    whole: NDArray[Any] = np.concatenate([colour, opacity], -1)
+    whole[~seen] = 0.0
+    return whole
+
+
 def _eight_bits(images: NDArray[Any]) -> Pixels:
     if images.dtype == np.uint8:
         return images
@@ -288,8 +303,6 @@ def _eight_bits(images: NDArray[Any]) -> Pixels:
     if not images.size:
         return images.astype(np.uint8)
     low, high = float(images.min()), float(images.max())
-    if math.isnan(low):
-        raise DataError("The images hold values that are not numbers (NaN): fill them, or mark them as missing.")
     if low < 0.0 or high > 1.0:
         raise DataError(f"Float images must lie in [0, 1], but values from {low:g} to {high:g} were found: scale them.")
     return np.round(images * np.float32(255.0)).astype(np.uint8)

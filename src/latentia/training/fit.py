@@ -140,8 +140,7 @@ def prepare_training(
         model = build_model(config.model, preprocessing.event_shape, parts)
     _require_fit(model, preprocessing)
     _require_masks(model, config.training)
-    if config.training.speed_perturbation and preprocessing.kind != "speech":
-        raise OptionError(f"training.speed_perturbation is for recordings, not for {NOUNS[preprocessing.kind]}.")
+    _require_changes(config.training, preprocessing)
     with torch.random.fork_rng(devices=[]):
         seed_noise(seed, Stream.INITIALISE, 1)
         _start(model, prepare(dataset.batch(spread(train, FIRST_LOOK[preprocessing.kind])), preprocessing), parts or {})
@@ -291,6 +290,15 @@ def _require_fit(model: LatentModel, preprocessing: Preprocessing) -> None:
         )
     if model.likelihood.grid and binarised:
         raise OptionError("Binarised pictures need the likelihood 'bernoulli'; or set data.binarize=none.")
+
+
+def _require_changes(config: TrainingConfig, preprocessing: Preprocessing) -> None:
+    """Refuses changes of examples that are for other data."""
+    others = {"speech": ("mirror", "shift", "contrast"), "image": ("speed_perturbation",)}
+    for name in others.get(preprocessing.kind, (*others["speech"], *others["image"])):
+        if getattr(config, name):
+            meant = "recordings" if name in others["image"] else "pictures"
+            raise OptionError(f"training.{name} is for {meant}, not for {NOUNS[preprocessing.kind]}.")
 
 
 def _require_masks(model: LatentModel, config: TrainingConfig) -> None:

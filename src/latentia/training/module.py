@@ -15,7 +15,16 @@ from torch.optim.swa_utils import AveragedModel
 
 from latentia.config import TrainingConfig
 from latentia.core import Batch, Terms
-from latentia.data import Preprocessing, build_masks, give, perturb_speed, prepare, spoil
+from latentia.data import (
+    PictureChanges,
+    Preprocessing,
+    build_masks,
+    give,
+    perturb_pictures,
+    perturb_speed,
+    prepare,
+    spoil,
+)
 from latentia.errors import RunError, TrainingError
 from latentia.models import LatentModel
 from latentia.noise import Stream, seed_noise
@@ -199,8 +208,8 @@ class VAEModule(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         step = self.step
         seed_noise(self.config.seed, Stream.TRAIN, step)
-        changed = perturb_speed(batch, self.config.speed_perturbation)
-        terms = self.terms(self.model, self.hide(prepare(changed, self.preprocessing)), step)
+        prepared = prepare(self.change(batch), self.preprocessing)
+        terms = self.terms(self.model, self.hide(prepared), step)
         self._require_finite(terms, batch, step)
         self.train_means.add(terms)
         return terms.loss.mean()
@@ -219,6 +228,13 @@ class VAEModule(pl.LightningModule):
         prepared = prepare(batch, self.preprocessing)
         self.validation_means.add(self.terms(self.averaged, self.hide(prepared), None))
         self.validation_latents.append(self.averaged.posterior_of(prepared).mean.float().cpu())
+
+    def change(self, batch: Batch) -> Batch:
+        """Changes examples, so that no visit is like another."""
+        if self.preprocessing.kind == "image":
+            config = self.config
+            return perturb_pictures(batch, PictureChanges(config.mirror, config.shift, config.contrast))
+        return perturb_speed(batch, self.config.speed_perturbation)
 
     def hide(self, batch: Batch) -> Batch:
         """Hides a part of pictures from a model that is to fill it in, and puts noise onto the rest."""

@@ -1,0 +1,53 @@
+"""Classical ways to take noise off pictures: scikit-image's, with the settings that do best on validation pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]
+Denoise = Callable[[Pixels], Pixels]
+
+
+def candidates(level: float) -> dict[str, list[Denoise]]:
+    """Returns each way with the settings that are tried; all are told the level of the noise.
+
+    Args:
+        level: standard deviation of the noise, on the scale of [0, 1].
+    """
+    from skimage import restoration
+
+    means = product((3, 5, 7), (0.4, 0.6, 0.8, 1.0))
+    shrunk = [("BayesShrink", 1.0), *(("VisuShrink", share) for share in (1.0, 0.5, 0.25))]
+    return {
+        "scikit-image non-local means": [
+            _each(restoration.denoise_nl_means, patch_size=size, patch_distance=9, h=share * level, sigma=level)
+            for size, share in means
+        ],
+        "scikit-image wavelet": [
+            _each(restoration.denoise_wavelet, method=method, sigma=share * level, rescale_sigma=True)
+            for method, share in shrunk
+        ],
+        "scikit-image total variation": [
+            _each(restoration.denoise_tv_chambolle, weight=share * level) for share in (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
+        ],
+    }
+
+
+def best_of(ways: Sequence[Denoise], noisy: Pixels, error: Callable[[Pixels], float]) -> Denoise:
+    """Returns the settings that do best on validation pictures."""
+    return min(ways, key=lambda way: error(way(noisy)))
+
+
+def _each(function: Callable[..., NDArray[Any]], **settings: Any) -> Denoise:
+    return partial(_apply, function, settings)
+
+
+def _apply(function: Callable[..., NDArray[Any]], settings: dict[str, Any], images: Pixels) -> Pixels:
+    restored = [function(image / 255.0, channel_axis=-1, **settings) for image in images]
+    return np.round(np.clip(np.stack(restored), 0, 1) * 255).astype(np.uint8)

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.mirror import require_mirror
 from latentia.data import Arrays, RemoteFile, as_source, fetch, open_source
-from latentia.data.fetch import MIRROR, mirror_folder
 from latentia.data.source import Source
-from latentia.errors import FileError, OptionError, nearest
+from latentia.errors import OptionError, nearest
 
 TEST_DRAWERS = 4  # of the 20 people who drew every character
 TEST_SUBJECTS = 8  # of the 40 faces; their pictures are never trained on
@@ -56,11 +56,7 @@ class RecutPictures:
             FileError: there is no mirror, or the file is not in it.
             DataError: the file has another content than expected.
         """
-        if mirror_folder(mirror) is None:
-            raise FileError(
-                f"'{self.name}' exists only re-cut in a data mirror: set {MIRROR} to one, or get the original, "
-                f"{self.original}."
-            )
+        require_mirror(self.name, self.original, mirror)
         with np.load(io.BytesIO(fetch(self.file, self.name, mirror)), allow_pickle=False) as arrays:
             x, y = self.cut(arrays, split)
         return Arrays(x, y.astype(np.int64), self.names)
@@ -84,26 +80,24 @@ def _characters(arrays: Mapping[str, NDArray[Any]], split: str) -> tuple[NDArray
     return arrays["images28"][chosen], arrays["character"][chosen]
 
 
+def _mirrored(path: str, sha256: str) -> RemoteFile:
+    return RemoteFile(f"images/{path}.npz", (), sha256)
+
+
 SETS: dict[str, RecutPictures] = {
     entry.name: entry
     for entry in (
         RecutPictures(
             name="orl-faces",
-            file=RemoteFile(
-                "images/orl-faces/orl-faces.npz",
-                (),
-                "3d8180bbd88b047d325cff06f35ea6e9d5d44e59c555ca037d3e6d69a773bd2e",
-            ),
+            file=_mirrored("orl-faces/orl-faces", "3d8180bbd88b047d325cff06f35ea6e9d5d44e59c555ca037d3e6d69a773bd2e"),
             cut=_faces,
             names=tuple(f"subject {number}" for number in range(40)),
             original="the ORL database of faces, AT&T Laboratories Cambridge",
         ),
         RecutPictures(
             name="cifar10-part",
-            file=RemoteFile(
-                "images/cifar10-part/cifar10-part.npz",
-                (),
-                "c42d66fad15b18059d597d20ff17a1a0d7b9edeca0d17a3ef3176facfa3ba4ce",
+            file=_mirrored(
+                "cifar10-part/cifar10-part", "c42d66fad15b18059d597d20ff17a1a0d7b9edeca0d17a3ef3176facfa3ba4ce"
             ),
             cut=_cifar,
             names=(
@@ -114,9 +108,8 @@ SETS: dict[str, RecutPictures] = {
         ),
         RecutPictures(
             name="omniglot-small",
-            file=RemoteFile(
-                "images/omniglot-small/omniglot-small1-small2.npz",
-                (),
+            file=_mirrored(
+                "omniglot-small/omniglot-small1-small2",
                 "c8cfdcd5acd47e3052cd068cbcc6e076d0f7785a9f95bdb0ce62beb2d54808c2",
             ),
             cut=_characters,

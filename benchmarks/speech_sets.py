@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from benchmarks.mirror import require_mirror
 from latentia.data import Clips, RemoteFile, as_source
 from latentia.data.archives import decode_clip, fetch_archive
-from latentia.data.fetch import MIRROR, mirror_folder
 from latentia.data.source import Source
 from latentia.data.spoken import WORDS
-from latentia.errors import DataError, FileError, OptionError, nearest
+from latentia.errors import DataError, OptionError, nearest
 
 LABELS = "labels.csv"
 MEMBERS = re.compile(r"(?:[\w.-]+/)?((?:flac/)?[\w.-]+\.flac|labels\.csv)")
@@ -69,11 +69,7 @@ class RecutSet:
             FileError: there is no mirror, or the archive is not in it.
             DataError: the archive has another content than expected, or labels without files.
         """
-        if mirror_folder(mirror) is None:
-            raise FileError(
-                f"'{self.name}' exists only re-cut in a data mirror: set {MIRROR} to one, or get the original, "
-                f"{self.original}."
-            )
+        require_mirror(self.name, self.original, mirror)
         members = fetch_archive(self.file, MEMBERS, self.name, mirror)
         table = csv.DictReader(io.StringIO(members.get(LABELS, b"").decode("utf-8-sig")))
         rows = [row for row in table if row.get(self.split_column) == split]

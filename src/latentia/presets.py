@@ -136,7 +136,7 @@ def _speech(shape: Shape) -> Settings:
             "decoder": network,
             "prior": _FLOW,  # voices are few: between them a normal prior would draw voices of nobody
             "frame_prior": {"name": "recurrent", "width": 256},
-            "likelihood": {"name": "gaussian", "initial_scale": 1.5},
+            "likelihood": "gaussian",
         },
         "objective": "elbo",  # without warm-up, which would spoil the start from principal components
         "training": {
@@ -288,12 +288,7 @@ def get_preset(name: str) -> Preset:
 
 
 def default_preset(source: Source) -> str:
-    """Returns the name of the preset that suits the data."""
-    return plain_preset(source)
-
-
-def plain_preset(source: Source) -> str:
-    """Returns the name of the preset with one group of latents that suits the data."""
+    """Returns the name of the preset that suits the data; variations are laid over it."""
     if source.name == "mnist":  # by its name alone, so that nothing is read or downloaded to answer
         return "mnist"
     if source.name == "spoken-digits":
@@ -319,7 +314,7 @@ def resolve(source: Source, preset: str | None, settings: Mapping[str, Any]) -> 
             f"The preset '{chosen.name}' is for {NOUNS[chosen.kind]}, but {source.name} holds {NOUNS[source.kind]}; "
             f"take one of: {fitting}."
         )
-    layers = [get_preset(plain_preset(source)), chosen] if chosen.variation else [chosen]
+    layers = [get_preset(default_preset(source)), chosen] if chosen.variation else [chosen]
     base = Config().with_settings({"preset": chosen.name})
     for layer in layers:
         base = base.with_settings({"data": dict(layer.data)})

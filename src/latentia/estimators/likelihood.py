@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
+from latentia import evaluation
 from latentia.core import Batch
 from latentia.models import LatentModel
 from latentia.noise import Stream
-from latentia.objectives import log_weights
 from latentia.tasks.walk import seeded
 
 IMPORTANCE_SAMPLES = 128
@@ -33,6 +31,5 @@ def log_likelihood(model: LatentModel, batch: Batch, n_samples: int = IMPORTANCE
     for row in range(len(batch)):
         example = batch.rows(slice(row, row + 1))
         with seeded(0, Stream.IMPORTANCE):
-            weights = log_weights(model.infer(example, n_samples), example)
-        nats.append(weights.double().logsumexp(0) - math.log(n_samples))
+            nats.append(evaluation.log_likelihood(model, example, n_samples))
     return torch.cat(nats)

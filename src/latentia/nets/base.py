@@ -148,7 +148,7 @@ class SequenceEncoder(nn.Module, ABC):
         """Looks at some data before the training, to bring them into a range that networks like.
 
         Returns:
-            Axes (features, G's positions * F), where features start as linear functions of the positions of a group:
+            Axes, shape (features, stride * F), where features start as linear functions of the positions of a group:
             about the data's mean, positions are close to the features times these axes. None where they do not.
         """
         return None

@@ -22,8 +22,7 @@ from latentia.nets.base import (
     network_input,
     zero_initialise,
 )
-from latentia.nets.dense import ResidualDense
-from latentia.nets.residual import ResidualConv, coarse_shape, initialise_residual
+from latentia.nets.residual import ResidualConv, coarse_shape, double, halve, initialise_residual, spread_out
 
 LOG_SCALE_BOUND = 4.0
 FIRST_STEP = 0.1
@@ -65,9 +64,8 @@ class ResidualLadderEncoder(LadderEncoder):
         channels, height, width = coarse_shape(self.event_shape, self.widths, self.blocks)
         self.stages = nn.ModuleList()
         for own, count in zip(self.widths, self.blocks, strict=True):
-            kernel = 1 if self.stages else 3
-            halve = (nn.PixelUnshuffle(2), nn.Conv2d(4 * channels, own, kernel, padding=kernel // 2))
-            self.stages.append(nn.Sequential(*halve, *(ResidualConv(own) for _ in range(count))))
+            halved = halve(channels, own, first=not self.stages)
+            self.stages.append(nn.Sequential(*halved, *(ResidualConv(own) for _ in range(count))))
             channels = own
         self.top = nn.Sequential(nn.ReLU(), nn.Conv2d(channels, neck, 1), nn.ReLU(), nn.Flatten())
         self.features = neck * height * width
@@ -164,10 +162,7 @@ class ResidualLadderDecoder(LadderDecoder):
         self.dense = dense
         parameters, height, width = coarse_shape(self.out_shape, self.widths, self.blocks)
         _require_groups(self.groups, self.latents, len(self.widths))
-        coarsest = (self.widths[-1], height, width)
-        lead = (nn.Linear(latent_dim, dense), ResidualDense(dense), nn.ReLU()) if dense else ()
-        whole = nn.Linear(dense or latent_dim, torch.Size(coarsest).numel())
-        self.stem = nn.Sequential(*lead, whole, nn.Unflatten(1, coarsest))
+        self.stem = spread_out(latent_dim, dense, (self.widths[-1], height, width))
         self.rungs = nn.ModuleList()
         self._stages: list[int] = []
         self._build()
@@ -197,7 +192,7 @@ class ResidualLadderDecoder(LadderDecoder):
                     behind = rung.passage
                 behind.extend(ResidualConv(width) for _ in range(self.blocks[stage]))
             if stage:
-                behind.extend([nn.Conv2d(width, 4 * self.widths[stage - 1], 1), nn.PixelShuffle(2)])
+                behind.extend(double(width, self.widths[stage - 1]))
 
     def start(self, code: Tensor) -> Tensor:
         return self.stem(code)

@@ -79,10 +79,7 @@ class ResidualEncoder(Encoder):
         channels, *coarse = coarse_shape(self.event_shape, self.widths, self.blocks)
         layers: list[nn.Module] = []
         for width, count in zip(self.widths, self.blocks, strict=True):
-            # The first layer sees few channels, so a 3x3 kernel is cheap there; later ones only mix.
-            kernel = 3 if not layers else 1
-            layers += [nn.PixelUnshuffle(2), nn.Conv2d(4 * channels, width, kernel, padding=kernel // 2)]
-            layers += [ResidualConv(width) for _ in range(count)]
+            layers += [*halve(channels, width, first=not layers), *(ResidualConv(width) for _ in range(count))]
             channels = width
         self.trunk = nn.Sequential(*layers, nn.ReLU(), nn.Conv2d(channels, neck, 1), nn.ReLU())
         self.features = neck * coarse[0] * coarse[1]
@@ -127,16 +124,14 @@ class ResidualDecoder(Decoder):
         self.widths = tuple(widths)
         self.blocks = tuple(blocks)
         parameters, *coarse = coarse_shape(self.out_shape, self.widths, self.blocks)
-        self._coarse = (self.widths[-1], coarse[0], coarse[1])
         self.dense = dense
-        lead = [nn.Linear(latent_dim, dense), ResidualDense(dense), nn.ReLU()] if dense else []
-        self.stem = nn.Sequential(*lead, nn.Linear(dense or latent_dim, self._coarse[0] * coarse[0] * coarse[1]))
+        self.stem = spread_out(latent_dim, dense, (self.widths[-1], *coarse))
         layers: list[nn.Module] = []
         for stage in reversed(range(len(self.widths))):
             width = self.widths[stage]
             layers += [ResidualConv(width) for _ in range(self.blocks[stage])]
             if stage:
-                layers += [nn.Conv2d(width, 4 * self.widths[stage - 1], 1), nn.PixelShuffle(2)]
+                layers += double(width, self.widths[stage - 1])
         self.trunk = nn.Sequential(*layers, nn.ReLU())
         self.head = nn.Conv2d(self.widths[0], 4 * parameters, 3, padding=1)
         self.shuffle = nn.PixelShuffle(2)
@@ -145,7 +140,25 @@ class ResidualDecoder(Decoder):
         zero_initialise(self.head)
 
     def forward(self, z: Tensor) -> Tensor:
-        return self.shuffle(self.head(self.trunk(self.stem(z).unflatten(1, self._coarse)))) + self.offset
+        return self.shuffle(self.head(self.trunk(self.stem(z)))) + self.offset
+
+
+def halve(channels: int, width: int, *, first: bool) -> list[nn.Module]:
+    """Returns layers from a resolution to half of it, and from so many channels to a width."""
+    # The first layer of a network sees few channels, so a 3x3 kernel is cheap there; later ones only mix.
+    kernel = 3 if first else 1
+    return [nn.PixelUnshuffle(2), nn.Conv2d(4 * channels, width, kernel, padding=kernel // 2)]
+
+
+def double(width: int, channels: int) -> list[nn.Module]:
+    """Returns layers from a resolution to twice of it, and from a width to so many channels."""
+    return [nn.Conv2d(width, 4 * channels, 1), nn.PixelShuffle(2)]
+
+
+def spread_out(latent_dim: int, dense: int, coarse: Shape) -> nn.Sequential:
+    """Returns layers from a code to maps (C, H, W), through a residual dense block unless its width `dense` is 0."""
+    lead = [nn.Linear(latent_dim, dense), ResidualDense(dense), nn.ReLU()] if dense else []
+    return nn.Sequential(*lead, nn.Linear(dense or latent_dim, torch.Size(coarse).numel()), nn.Unflatten(1, coarse))
 
 
 def initialise_residual(network: nn.Module) -> None:

@@ -14,7 +14,7 @@ from latentia.nets.base import (
     network_input,
     zero_initialise,
 )
-from latentia.nets.residual import ResidualConv, coarse_shape, initialise_residual
+from latentia.nets.residual import ResidualConv, coarse_shape, double, halve, initialise_residual
 
 NOISE_SCALE = 5.0  # brings levels of noise into the range that networks like
 
@@ -97,16 +97,12 @@ class UNet(ConditionalDecoder):
 
     def _down(self, stage: int) -> nn.Module:
         channels = self.widths[stage - 1] if stage else 2 * self.event_shape[0] + 2
-        width, kernel = self.widths[stage], 1 if stage else 3
-        return nn.Sequential(
-            nn.PixelUnshuffle(2), nn.Conv2d(4 * channels, width, kernel, padding=kernel // 2), *self._residual(stage)
-        )
+        return nn.Sequential(*halve(channels, self.widths[stage], first=not stage), *self._residual(stage))
 
     def _up(self, stage: int) -> nn.Module:
         if not stage:
             return nn.Sequential(*self._residual(stage), nn.ReLU())
-        convolution = nn.Conv2d(self.widths[stage], 4 * self.widths[stage - 1], 1)
-        return nn.Sequential(*self._residual(stage), convolution, nn.PixelShuffle(2))
+        return nn.Sequential(*self._residual(stage), *double(self.widths[stage], self.widths[stage - 1]))
 
     def _residual(self, stage: int) -> list[nn.Module]:
         return [ResidualConv(self.widths[stage]) for _ in range(self.blocks[stage])]

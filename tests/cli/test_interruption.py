@@ -24,6 +24,8 @@ LONG = 400
 
 def start(*arguments: object, **options: object) -> subprocess.Popen[str]:
     command = [*PROGRAM, *(str(argument) for argument in arguments)]
+    # Tests in the background of a shell ignore SIGINT, and their children would too.
+    options = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), **options}
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
 
 

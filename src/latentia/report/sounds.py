@@ -16,7 +16,7 @@ from latentia.report.material import Material
 from latentia.report.spectrogram import spectrograms
 from latentia.tasks import generate, reconstruct
 from latentia.tasks import sound as waveforms
-from latentia.tasks.voice import STEPS, Effect, Voice, voice_effects
+from latentia.tasks.voice import STEPS, Effect, voice_effects
 
 PAIRS, SAMPLES, LATENTS = 4, 8, 6
 PAUSE_SECONDS = 0.15
@@ -79,9 +79,9 @@ def utterance_latents(material: Material) -> Section | None:
     )
     text = (
         f"In each sound one latent of the utterance goes from low to high in {STEPS} steps; the others, and those of "
-        "frames, stay where a typical recording has them. The table says what was measured at both ends: the "
-        "median fundamental frequency, the level of active speech, and the centre of gravity of the spectrum; and how "
-        "long new utterances with the latent low and high become."
+        "frames, stay where a typical recording with a pitch has them. The table says what was measured at both ends: "
+        "the median fundamental frequency, the level of active speech, and the centre of gravity of the spectrum; and "
+        "how long new utterances with the latent low and high become."
     )
     heard = sum(effect.audible for effect in effects)
     verdict = (
@@ -106,13 +106,21 @@ def _player(form: SpeechPreprocessing, effect: Effect) -> Sound:
 def _measured(effect: Effect) -> tuple[str, ...]:
     low, high = effect.voices[0], effect.voices[-1]
     pairs: tuple[tuple[str, str], ...] = (("pitch", "Hz"), ("level", "dB"), ("brightness", "Hz"))
-    cells = [f"{_number(low, name)} → {_number(high, name)} {unit}" for name, unit in pairs]
+    cells = [_change(getattr(low, name), getattr(high, name), unit) for name, unit in pairs]
     return (f"latent {effect.latent}", *cells, f"{effect.seconds[0]:.2f} → {effect.seconds[1]:.2f} s")
 
 
-def _number(voice: Voice, name: str) -> str:
-    value = float(getattr(voice, name))
-    return f"{value:.0f}" if math.isfinite(value) else "none"
+def _change(low: float, high: float, unit: str) -> str:
+    """Says two figures, of which one or both may not exist.
+
+    Example:
+        >>> _change(math.nan, 120.4, "Hz"), _change(math.nan, math.nan, "Hz")
+        ('none → 120 Hz', 'none')
+    """
+    said = [f"{value:.0f} {unit}" if math.isfinite(value) else "none" for value in (low, high)]
+    if said[0] == said[1]:
+        return said[0]
+    return f"{said[0].removesuffix(f' {unit}')} → {said[1]}"
 
 
 def _sound(

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from latentia.core import Batch, Latents
+from latentia.data import Indices
 from latentia.errors import OptionError
 from latentia.metrics import aggregate_moments, information_per_latent
 from latentia.runs import TrainedModel
@@ -82,7 +83,7 @@ def traverse(
     spread = np.sqrt(np.diag(covariance))
     values = middle[chosen, None] + spread[chosen, None] * np.linspace(-SPAN, SPAN, steps)
     if start is None:
-        start = known.latents(int((((known.mean - middle) / spread) ** 2).sum(axis=1).argmin()))
+        start = known.latents(int(most_typical(known)[0]))
     count = len(chosen) * steps
     code = start.code.float().expand(1, count, latent_dim).clone()
     for row, latent in enumerate(chosen.tolist()):
@@ -91,6 +92,13 @@ def traverse(
     lengths = None if start.lengths is None else start.lengths.expand(count)
     labels = None if start.labels is None else start.labels.expand(1, count, -1)
     return Traversal(chosen, scores[chosen], values, decode_means(trained, Latents(code, frames, lengths, labels)))
+
+
+def most_typical(encoding: Encoding) -> Indices:
+    """Returns the positions of examples, those nearest to the middle of all first, in standard deviations."""
+    middle, covariance = aggregate_moments(encoding.mean, encoding.std)
+    distances = (((encoding.mean - middle) / np.sqrt(np.diag(covariance))) ** 2).sum(axis=1)
+    return np.argsort(distances, kind="stable")
 
 
 def encode_own_samples(trained: TrainedModel, seed: int = 0) -> Encoding:

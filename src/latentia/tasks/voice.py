@@ -9,17 +9,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from latentia.core import Latents
+from latentia.core import Latents, join_latents
 from latentia.metrics import active_level, pitch, spectral_centroid
 from latentia.noise import Stream
 from latentia.runs import TrainedModel
 from latentia.tasks.encode import Encoding
 from latentia.tasks.sound import Waveform, sound
-from latentia.tasks.traverse import traverse
-from latentia.tasks.walk import seeded
+from latentia.tasks.traverse import most_typical, traverse
+from latentia.tasks.walk import decode_means, seeded
 
 STEPS = 5
 DRAWS = 64
+CANDIDATES = 16  # recordings near the middle, of which some may be whispered
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def voice_effects(trained: TrainedModel, encoding: Encoding, *, n_latents: int =
         OptionError: the model is not one of speech.
     """
     form = trained.speech
-    walked = traverse(trained, encoding, n_latents=n_latents, steps=STEPS)
+    walked = traverse(trained, encoding, start=_voiced_start(trained, encoding), n_latents=n_latents, steps=STEPS)
     effects: list[Effect] = []
     for row, latent in enumerate(walked.latents.tolist()):
         sounds = sound(trained, walked.row(row))
@@ -107,6 +108,15 @@ def voice_effects(trained: TrainedModel, encoding: Encoding, *, n_latents: int =
         seconds = tuple(_drawn_seconds(trained, encoding, latent, value, seed) for value in ends)
         effects.append(Effect(latent, float(walked.scores[row]), tuple(sounds), voices, (seconds[0], seconds[1])))
     return effects
+
+
+def _voiced_start(trained: TrainedModel, encoding: Encoding) -> Latents:
+    """Returns the latents of the most typical recording that has a pitch, or of the most typical one if none has."""
+    rows: list[int] = most_typical(encoding)[:CANDIDATES].tolist()
+    nearest = join_latents([encoding.latents(row) for row in rows])
+    heard = sound(trained, decode_means(trained, nearest))
+    voiced = [not math.isnan(measure_voice(wave, trained.speech.sample_rate).pitch) for wave in heard]
+    return encoding.latents(rows[voiced.index(True)] if any(voiced) else rows[0])
 
 
 def _drawn_seconds(trained: TrainedModel, encoding: Encoding, latent: int, value: float, seed: int) -> float:

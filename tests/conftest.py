@@ -82,9 +82,8 @@ def binary():
 def masked():
     """A model that completes digits, and the digits."""
     decoder = {"name": "unet", "widths": [6, 8], "blocks": [1, 1], "dense": 8}
-    return build(
-        open_source("digits"), {"model": {"kind": "masked", "decoder": decoder}, "training": {"masks": ["half"]}}
-    )
+    changes = {"model": {"kind": "masked", "decoder": decoder}, "training": {"masks": ["half"]}}
+    return build(open_source("digits"), changes, 0.06)
 
 
 @pytest.fixture(scope="session")

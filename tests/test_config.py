@@ -4,13 +4,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 from pydantic import ValidationError
 
 from latentia.config import Config, Part, parse_assignments, read_settings
+from latentia.core import Batch
 from latentia.data import Arrays, ArraySource, ImagePreprocessing, open_source
 from latentia.errors import FileError, OptionError
 from latentia.presets import PRESETS, default_preset, get_preset, resolve
 from latentia.registry import Registry
+from latentia.training.fit import prepare_training
 
 
 def test_settings_are_laid_over_one_another() -> None:
@@ -78,6 +82,42 @@ def test_presets_cite_a_paper_and_resolve(name: str) -> None:
 def test_the_default_preset_depends_on_the_data() -> None:
     assert default_preset(open_source("digits")) == "image"
     assert default_preset(open_source("mnist")) == "mnist"
+
+
+@pytest.mark.parametrize(
+    ("side", "mode", "preset"),
+    [
+        (300, "RGB", "image-64"),
+        (48, "RGB", "image-64"),
+        (32, "RGB", "image-32"),
+        (16, "RGB", "image"),
+        (300, "L", "image"),
+    ],
+)
+def test_peoples_own_colour_pictures_go_through_the_preset_for_photographs(
+    tmp_path: Path, side: int, mode: str, preset: str
+) -> None:
+    for number in range(3):
+        pixels = np.random.default_rng(number).integers(0, 256, (side, side + 5, 3), dtype=np.uint8)
+        Image.fromarray(pixels).convert(mode).save(tmp_path / f"{number}.png")
+    source = open_source(str(tmp_path))
+    assert default_preset(source) == preset
+    config, form = resolve(source, None, {})
+    assert config.preset == preset
+    if preset != "image":
+        assert form.event_shape == (3, int(preset[-2:]), int(preset[-2:]))
+        assert config.model.kind == "masked"
+    varied, form = resolve(source, "vamp", {})
+    assert (varied.model.kind, varied.model.prior.name) == ("single-latent", "vamp")
+
+
+@pytest.mark.parametrize("side", [8, 28, 64])
+def test_ladders_fit_pictures_of_any_size(side: int) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (20, side, side, 3), dtype=np.uint8)
+    source = ArraySource("pictures", lambda split: Arrays(images), lambda: "f")
+    config, form = resolve(source, "ladder", {})
+    groups = prepare_training(source.load(form), form, config).model.infer(Batch(torch.rand(2, 3, side, side))).latents
+    assert len(groups) == (2 if side == 8 else 3)
 
 
 @pytest.mark.parametrize(

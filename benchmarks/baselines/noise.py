@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
 Denoise = Callable[[Pixels], Pixels]
+WAVELETS = ("db1", "db2", "sym4")
 
 
 def candidates(level: float) -> dict[str, list[Denoise]]:
@@ -22,16 +23,18 @@ def candidates(level: float) -> dict[str, list[Denoise]]:
     """
     from skimage import restoration
 
-    means = product((3, 5, 7), (0.4, 0.6, 0.8, 1.0))
-    shrunk = [("BayesShrink", 1.0), *(("VisuShrink", share) for share in (1.0, 0.5, 0.25))]
+    nl_means, wavelet = restoration.denoise_nl_means, restoration.denoise_wavelet
+
+    means = product((3, 5, 7), (0.4, 0.6, 0.8, 1.0), (True, False))
+    shrunk = product((("BayesShrink", 1.0), *(("VisuShrink", share) for share in (1.0, 0.5, 0.25))), WAVELETS)
     return {
         "scikit-image non-local means": [
-            _each(restoration.denoise_nl_means, patch_size=size, patch_distance=9, h=share * level, sigma=level)
-            for size, share in means
+            _each(nl_means, patch_size=size, h=share * level, fast_mode=fast, patch_distance=9, sigma=level)
+            for size, share, fast in means
         ],
         "scikit-image wavelet": [
-            _each(restoration.denoise_wavelet, method=method, sigma=share * level, rescale_sigma=True)
-            for method, share in shrunk
+            _each(wavelet, method=method, sigma=share * level, wavelet=family, rescale_sigma=True)
+            for (method, share), family in shrunk
         ],
         "scikit-image total variation": [
             _each(restoration.denoise_tv_chambolle, weight=share * level) for share in (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
@@ -50,4 +53,4 @@ def _each(function: Callable[..., NDArray[Any]], **settings: Any) -> Denoise:
 
 def _apply(function: Callable[..., NDArray[Any]], settings: dict[str, Any], images: Pixels) -> Pixels:
     restored = [function(image / 255.0, channel_axis=-1, **settings) for image in images]
-    return np.round(np.clip(np.stack(restored), 0, 1) * 255).astype(np.uint8)
+    return np.round(np.clip(np.stack(restored), 0, 1) * 255).astype(np.uint8).reshape(images.shape)

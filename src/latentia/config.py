@@ -131,6 +131,12 @@ class TrainingConfig(Section):
     shift: float = Field(
         default=0.0, ge=0, le=0.5, description="largest shift of a picture at each visit, as a share of its side"
     )
+    zoom: float = Field(
+        default=0.0, ge=0, le=1, description="largest change of a picture's size at each visit, as a share"
+    )
+    turn: float = Field(
+        default=0.0, ge=0, le=180, description="largest turn of a picture to either side at each visit, degrees"
+    )
     contrast: float = Field(
         default=0.0, ge=0, le=0.9, description="largest change of a picture's contrast at each visit, as a share"
     )

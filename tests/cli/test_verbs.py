@@ -192,6 +192,7 @@ def test_demo(cli, monkeypatch, tmp_path):
     from latentia.report.demo import run_demo
 
     monkeypatch.setitem(run_demo.__kwdefaults__, "epochs", 1)
+    monkeypatch.setitem(run_demo.__kwdefaults__, "filling_epochs", 1)
     monkeypatch.setitem(run_demo.__kwdefaults__, "speech_epochs", 1)
     result = cli("demo", "-o", tmp_path / "demo", "--json")
     assert result.code == 0, result.err

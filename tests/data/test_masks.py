@@ -6,7 +6,7 @@ from hypothesis import given, strategies
 
 from latentia.core import Batch
 from latentia.data import MASKS, Mask, give, spoil
-from latentia.data.masks import Blocks, Centre, Half, Nothing, Rectangles, Scattered, Scratches, Strokes
+from latentia.data.masks import Blocks, Centre, Everything, Half, Nothing, Rectangles, Scattered, Scratches, Strokes
 from latentia.errors import OptionError
 
 SIZES = strategies.integers(8, 40)
@@ -23,11 +23,11 @@ def test_masks_are_functions_of_the_generator(name: str, n: int, height: int, wi
     drawn = mask(n, height, width, generator(seed))
     assert drawn.shape == (n, 1, height, width)
     assert drawn.dtype == torch.bool
-    assert name == "blocks" or not drawn.all((1, 2, 3)).any()  # something is missing of each
+    assert name in ("blocks", "everything") or not drawn.all((1, 2, 3)).any()  # something is missing of each
     assert torch.equal(drawn, mask(n, height, width, generator(seed)))
 
 
-@pytest.mark.parametrize("name", [name for name in MASKS if name not in ("centre", "nothing")])
+@pytest.mark.parametrize("name", [name for name in MASKS if name not in ("centre", "nothing", "everything")])
 def test_another_seed_gives_other_masks(name: str) -> None:
     mask = MASKS.build(name, {})
     assert not torch.equal(mask(8, 24, 24, generator(0)), mask(8, 24, 24, generator(1)))
@@ -100,18 +100,24 @@ def test_without_masks_a_batch_stays_as_it_is() -> None:
     assert give(batch, []) is batch
 
 
-def test_noise_is_on_half_of_the_pictures() -> None:
+def test_noise_is_on_some_of_the_pictures() -> None:
     x = torch.full((400, 1, 12, 12), 0.5)
     batch = spoil(give(Batch(x), [Centre()], generator(1)), 0.2, generator(2))
     assert batch.noise is not None
     assert batch.told is not None
     level = batch.noise.flatten()
-    assert 0.4 < (level == 0).float().mean() < 0.6
+    assert 0.6 < (level == 0).float().mean() < 0.8
     assert level.max() == pytest.approx(0.2, abs=0.01)
     measured = (batch.told - x).flatten(1).std(1)
     assert measured == pytest.approx(level, abs=0.05)
     assert measured[level == 0].max() == 0
     assert spoil(give(Batch(x + 0.5), [Centre()]), 0.2).told.max() == 1  # as in a file
+
+
+def test_there_is_noise_on_all_of_which_everything_is_given() -> None:
+    batch = spoil(give(Batch(torch.zeros(100, 1, 8, 8)), [Everything()]), 0.2)
+    assert batch.noise is not None
+    assert (batch.noise > 0).all()
 
 
 def test_no_noise_leaves_a_batch_as_it_is() -> None:

@@ -60,6 +60,49 @@ def expected(x: torch.Tensor, observed: torch.Tensor, down: int, across: int) ->
     return moved
 
 
+def smooth_pictures(side: int = 33) -> torch.Tensor:
+    """A soft spot right of the middle."""
+    down, across = torch.meshgrid(*[torch.linspace(-1, 1, side)] * 2, indexing="ij")
+    return torch.exp(-(down**2 + (across - 0.5) ** 2) / 0.05).expand(300, 1, side, side)
+
+
+def spots(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Returns distances of spots from the middle, in half sides, and their angles, degrees."""
+    line = torch.linspace(-1, 1, x.shape[-1])
+    mass = x.sum((1, 2, 3))
+    down, across = (x * line.view(-1, 1)).sum((1, 2, 3)) / mass, (x * line).sum((1, 2, 3)) / mass
+    return (down**2 + across**2).sqrt(), torch.rad2deg(torch.atan2(down, across))
+
+
+def test_turned_and_zoomed_pictures_move_about_their_middle() -> None:
+    torch.manual_seed(0)
+    turned = perturb_pictures(Batch(smooth_pictures()), PictureChanges(turn=30))
+    distance, angle = spots(turned.x)
+    assert distance == pytest.approx(torch.full((300,), 0.5), abs=0.02)
+    assert angle.abs().max() == pytest.approx(30, abs=1)
+    assert angle.std() == pytest.approx(30 / 3**0.5, rel=0.15)
+    zoomed = perturb_pictures(Batch(smooth_pictures()), PictureChanges(zoom=0.25))
+    distance, angle = spots(zoomed.x)
+    assert angle.abs().max() < 1
+    assert (distance.min(), distance.max()) == (pytest.approx(0.5 / 1.25, abs=0.01), pytest.approx(0.625, abs=0.02))
+
+
+def test_what_a_turned_picture_leaves_bare_or_has_of_a_hole_is_unobserved() -> None:
+    x, observed = smooth_pictures().clone(), torch.ones(300, 1, 33, 33).bool()
+    observed[:, :, 12:18, 12:18] = False
+    x[:, :, 12:18, 12:18] = torch.nan
+    torch.manual_seed(0)
+    result = perturb_pictures(Batch(x, observed), PictureChanges(turn=40, zoom=0.1))
+    assert result.x.isfinite().all()
+    torch.manual_seed(0)
+    whole = perturb_pictures(Batch(smooth_pictures()), PictureChanges(turn=40, zoom=0.1))
+    both = result.observed & whole.observed
+    assert torch.equal(result.observed, both)
+    assert (result.x - whole.x)[both].abs().max() < 1e-6
+    assert 36 <= (whole.observed & ~result.observed).sum((1, 2, 3)).float().mean() < 90
+    assert (~whole.observed).any((1, 2, 3)).float().mean() > 0.9
+
+
 def test_light_changes_within_bounds_and_stays_on_the_levels() -> None:
     result = changed(PictureChanges(contrast=0.3))
     assert ((result.x * 255).round() / 255 - result.x).abs().max() < 1e-6
@@ -70,7 +113,7 @@ def test_light_changes_within_bounds_and_stays_on_the_levels() -> None:
 
 
 def test_changes_are_functions_of_torchs_noise() -> None:
-    changes = PictureChanges(mirror=True, shift=0.1, contrast=0.2)
+    changes = PictureChanges(mirror=True, shift=0.1, zoom=0.1, turn=9, contrast=0.2)
     assert torch.equal(changed(changes).x, changed(changes).x)
     torch.manual_seed(1)
     assert not torch.equal(perturb_pictures(Batch(pictures()), changes).x, changed(changes).x)
@@ -78,7 +121,7 @@ def test_changes_are_functions_of_torchs_noise() -> None:
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_the_layout_in_memory_does_not_matter(layout: torch.memory_format) -> None:
-    changes = PictureChanges(mirror=True, shift=0.1, contrast=0.2)
+    changes = PictureChanges(mirror=True, shift=0.1, zoom=0.1, turn=9, contrast=0.2)
     torch.manual_seed(0)
     result = perturb_pictures(Batch(pictures().contiguous(memory_format=layout)), changes)
     assert torch.equal(result.x, changed(changes).x)

@@ -12,18 +12,25 @@ from latentia.runs import read_model
 def test_the_demonstration_writes_everything_and_can_be_repeated(tmp_path):
     said = []
     for _ in range(2):
-        report = run_demo(tmp_path / "demo", epochs=1, speech_epochs=1, announce=said.append)
+        report = run_demo(tmp_path / "demo", epochs=1, filling_epochs=1, speech_epochs=1, announce=said.append)
     assert report == tmp_path / "demo" / "report.html"
-    assert 'id="ways"' in report.read_text("utf-8")
-    assert len(said) == 2 * 6
+    assert len(said) == 2 * 8
     text = report.read_text("utf-8")
-    for anchor in ("speech", "speech-recordings", "speech-samples", "speech-voice", "speech-map"):
+    for anchor in (
+        "ways",
+        "completions",
+        "speech",
+        "speech-recordings",
+        "speech-samples",
+        "speech-voice",
+        "speech-map",
+    ):
         assert f'id="{anchor}"' in text
     assert text.count("<audio") > 20
     names = {path.name for path in report.parent.iterdir()}
     assert names == {
-        *("report.html", "digits", "samples", "latents.npz", "spoken-digits", "sounds"),
-        *("reconstruction.png", "interpolation.png", "traversal.png"),
+        *("report.html", "digits", "digits-filling", "samples", "latents.npz", "spoken-digits", "sounds"),
+        *("completions.png", "reconstruction.png", "interpolation.png", "traversal.png"),
     }
     samples = sorted(path.name for path in (report.parent / "samples").iterdir())
     assert samples == ["grid.png", *(f"sample-{number:04}.png" for number in range(16))]
@@ -33,6 +40,7 @@ def test_the_demonstration_writes_everything_and_can_be_repeated(tmp_path):
         assert len(latents["file_name"]) == 359
         assert set(latents["label"]) == set("0123456789")
     assert read_model(report.parent / "digits").data.name == "digits"
+    assert read_model(report.parent / "digits-filling").config.model.kind == "masked"
     assert read_model(report.parent / "spoken-digits").data.name == "spoken-digits"
     sounds = sorted(path.name for path in (report.parent / "sounds").iterdir())
     assert sounds == ["interpolation.wav", "reconstruction.wav", "samples.wav", "traversal.wav"]
@@ -48,7 +56,7 @@ def test_without_espeak_the_page_says_what_is_missing(tmp_path, monkeypatch):
 
     monkeypatch.setattr(importlib.metadata, "version", without_espeak)
     said = []
-    report = run_demo(tmp_path / "demo", epochs=1, announce=said.append)
+    report = run_demo(tmp_path / "demo", epochs=1, filling_epochs=1, announce=said.append)
     assert 'pip install "latentia[espeak]"' in said[-1] + said[-2]
     assert "latentia[espeak]" in report.read_text("utf-8")
     assert not (tmp_path / "demo" / "spoken-digits").exists()

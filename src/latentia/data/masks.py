@@ -15,7 +15,7 @@ from latentia.core import Batch
 from latentia.errors import OptionError
 from latentia.registry import Registry
 
-NOISY = 0.5  # share of pictures on which there is noise
+NOISY = 0.3  # share of pictures on which there is noise
 THINNEST = 0.7  # pixels from the middle of a line to its edge
 LONGEST_SCRATCH = 1.0  # of the shorter side
 STROKE_STEPS = 4
@@ -83,7 +83,9 @@ def give(batch: Batch, masks: Sequence[Mask], generator: torch.Generator | None 
 
 
 def spoil(batch: Batch, most: float, generator: torch.Generator | None = None) -> Batch:
-    """Puts noise onto what is given of half of the pictures: normally distributed, cut off at black and white.
+    """Puts noise onto what is given of pictures: normally distributed, cut off at black and white.
+
+    It is put onto some of them, and onto all of which everything is given, since nothing else is open there.
 
     Args:
         batch: of which a part is given.
@@ -99,6 +101,7 @@ def spoil(batch: Batch, most: float, generator: torch.Generator | None = None) -
         return batch
     n, device = len(batch), batch.x.device
     noisy = torch.rand(n, 1, 1, 1, generator=generator) < NOISY
+    noisy |= batch.given.flatten(1).all(1).view(n, 1, 1, 1).cpu()
     noise = (noisy * most * torch.rand(n, 1, 1, 1, generator=generator)).to(device)
     drawn = torch.randn(batch.x.shape, generator=generator).to(device)
     return replace(batch, noise=noise, told=(batch.x + noise * drawn).clamp(0, 1))
@@ -115,6 +118,19 @@ class Nothing(Mask):
 
     def __call__(self, n: int, height: int, width: int, generator: torch.Generator | None = None) -> Tensor:
         return torch.zeros(n, 1, height, width, dtype=torch.bool)
+
+
+@MASKS.register("everything")
+class Everything(Mask):
+    """Every pixel is given; only noise is left to be taken off.
+
+    Example:
+        >>> Everything()(1, 4, 4).all()
+        tensor(True)
+    """
+
+    def __call__(self, n: int, height: int, width: int, generator: torch.Generator | None = None) -> Tensor:
+        return torch.ones(n, 1, height, width, dtype=torch.bool)
 
 
 @MASKS.register("scattered")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from latentia.core import Batch
@@ -18,23 +20,28 @@ class PictureChanges:
     Attributes:
         mirror: whether half of them are mirrored left to right.
         shift: largest shift in each direction, as a share of the side; what a picture leaves bare counts as unobserved.
+        zoom: largest change of size, as a share.
+        turn: largest turn to either side, degrees.
         contrast: largest change of contrast, as a share, and of brightness, as half of that share of the full range.
     """
 
     mirror: bool = False
     shift: float = 0.0
+    zoom: float = 0.0
+    turn: float = 0.0
     contrast: float = 0.0
 
     @property
     def none(self) -> bool:
         """Whether pictures stay as they are."""
-        return not (self.mirror or self.shift or self.contrast)
+        return self == PictureChanges()
 
 
 def perturb_pictures(batch: Batch, changes: PictureChanges) -> Batch:
-    """Mirrors, shifts and relights pictures, each in its own way, with torch's current noise.
+    """Mirrors, moves and relights pictures, each in its own way, with torch's current noise.
 
-    Nothing is interpolated, since that would teach a model that pictures are smooth.
+    Shifts alone are of whole pixels. Zooms and turns have to interpolate, which makes pictures a little smoother than
+    they are.
 
     Args:
         batch: pictures (N, C, H, W).
@@ -47,43 +54,50 @@ def perturb_pictures(batch: Batch, changes: PictureChanges) -> Batch:
     """
     if changes.none:
         return batch
-    n, _, height, width = batch.x.shape
     x, observed = batch.x, batch.observed
     if changes.mirror:
-        mirrored = torch.rand(n, 1, 1, 1) < 0.5
+        mirrored = torch.rand(len(x), 1, 1, 1) < 0.5
         x = torch.where(mirrored, x.flip(3), x)
         observed = None if observed is None else torch.where(mirrored, observed.flip(3), observed)
     if changes.contrast:
-        factor, offset = (changes.contrast * (2 * torch.rand(n, 1, 1, 1) - 1) for _ in range(2))
-        x = (0.5 + (1 + factor) * (x - 0.5) + offset / 2).clamp(0, 1)
-        x = (x * 255).round() / 255  # stays on the levels that likelihoods know
-    if changes.shift:
-        down, across = (_shifts(n, length, changes.shift) for length in (height, width))
-        rows, columns = torch.arange(height) - down, torch.arange(width) - across
-        inside = _within(rows, height)[:, None, :, None] & _within(columns, width)[:, None, None, :]
-        place = (
-            torch.arange(n)[:, None, None],
-            rows.clamp(0, height - 1)[:, :, None],
-            columns.clamp(0, width - 1)[:, None],
-        )
-        x = _moved(x, place)
-        observed = inside if observed is None else inside & _moved(observed, place)
+        factor, offset = (changes.contrast * _evenly(len(x), 1, 1, 1) for _ in range(2))
+        x = 0.5 + (1 + factor) * (x - 0.5) + offset / 2
+    if changes.shift or changes.zoom or changes.turn:
+        x, observed = _moved(x, observed, _places(x, changes), bool(changes.zoom or changes.turn))
+    x = (x.clamp(0, 1) * 255).round() / 255  # stays on the levels that likelihoods know
     return replace(batch, x=x, observed=observed)
 
 
-def _shifts(n: int, length: int, most: float) -> Tensor:
-    """Draws shifts, whole pixels, shape (n, 1)."""
-    limit = int(most * length)
-    return torch.randint(-limit, limit + 1, (n, 1))
+def _places(x: Tensor, changes: PictureChanges) -> Tensor:
+    """Draws where each pixel of pictures comes from: (across, down) in pixels from the middle, shape (N, H, W, 2)."""
+    n, _, height, width = x.shape
+    down, across = torch.meshgrid(*(torch.arange(side) - (side - 1) / 2 for side in (height, width)), indexing="ij")
+    size = (1 + changes.zoom) ** _evenly(n, 1, 1)
+    angle = math.radians(changes.turn) * _evenly(n, 1, 1)
+    shifts = [(int(changes.shift * side) * _evenly(n, 1, 1)).round() for side in (width, height)]
+    along, aside = angle.cos() / size, angle.sin() / size
+    return torch.stack([across * along - down * aside - shifts[0], across * aside + down * along - shifts[1]], -1)
 
 
-def _within(positions: Tensor, length: int) -> Tensor:
-    return (positions >= 0) & (positions < length)
+def _moved(x: Tensor, observed: Tensor | None, places: Tensor, interpolated: bool) -> tuple[Tensor, Tensor]:
+    """Fetches pictures from elsewhere, and tells what of them was observed there; channels-last in memory."""
+    height, width = x.shape[2:]
+    grid = 2 * places / torch.tensor([width, height])
+    hidden = torch.zeros_like(x[:, :1])
+    if observed is not None:
+        x = torch.where(observed, x, 0.0)
+        hidden = (~observed).to(x.dtype)
+        if interpolated:  # from two pixels to either side, none of which may be hidden
+            hidden = F.max_pool2d(hidden, 3, stride=1, padding=1)
+    # Bicubic, since bilinear would blur; on whole pixels both return what is there.
+    moved = F.grid_sample(x.contiguous(), grid, mode="bicubic", padding_mode="border", align_corners=False)
+    inside = F.grid_sample(1 - hidden, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return moved.contiguous(memory_format=torch.channels_last), inside > 1 - 1e-3
 
 
-def _moved(x: Tensor, place: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-    """Gathers pixels (N, C, H, W) from places (N, H, W); the result is channels-last in memory."""
-    return x.permute(0, 2, 3, 1)[place].permute(0, 3, 1, 2)
+def _evenly(*shape: int) -> Tensor:
+    """Draws numbers between -1 and 1."""
+    return 2 * torch.rand(shape) - 1
 
 
 def perturb_speed(batch: Batch, most: float) -> Batch:

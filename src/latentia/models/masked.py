@@ -13,7 +13,8 @@ from torch.distributions import Distribution
 
 from latentia.core import Batch, Inference, LatentGroup, Latents, Likelihood
 from latentia.distributions import EitherPrior, LazyLikelihood, LazyPosterior, LazyPrior
-from latentia.models.base import MODELS, LatentModel, mean_example
+from latentia.models.base import MODELS, LatentModel
+from latentia.models.guess import LinearGuess
 from latentia.nets import CONDITIONAL_DECODERS, ConditionalDecoder, Context, Encoder, smooth_fill
 
 
@@ -92,7 +93,6 @@ class MaskedVAE(LatentModel):
     """
 
     decoders = CONDITIONAL_DECODERS
-    middle: Tensor
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class MaskedVAE(LatentModel):
         self.prior = prior
         self.decoder = decoder
         self.likelihood = likelihood
-        self.register_buffer("middle", torch.full(decoder.event_shape, 0.5))
+        self.guess = LinearGuess(decoder.event_shape)
 
     def posterior_of(self, batch: Batch) -> Distribution:
         return self._posterior(batch, self._look(batch))
@@ -124,11 +124,12 @@ class MaskedVAE(LatentModel):
         return Inference(latents=(group,), likelihood=self._complete(z, batch, told))
 
     def start_at(self, batch: Batch) -> None:
-        self.middle.copy_(mean_example(batch))
+        self.guess.start_at(self.examples(batch))
         self.prior.start_at(self.examples(batch))
 
     def decode(self, latents: Latents) -> Likelihood:
-        return self._decode(latents.code, self._look(Batch(self.middle[None])))  # one look for all: there is nothing
+        told = self._look(Batch(self.guess.mean[None]))  # one look for all: there is nothing
+        return self._decode(latents.code, told)
 
     def expect(self, batch: Batch) -> Distribution:
         return self._expect(self._look(batch))
@@ -143,11 +144,12 @@ class MaskedVAE(LatentModel):
         x = batch.x if batch.told is None else batch.told
         # Conjugate gradients lose too much in the half precision of an autocast.
         with torch.autocast(x.device.type, enabled=False):
-            filled = smooth_fill(x, given, self.middle).clamp(0, 1)
-        return Told(given, noise, self.decoder.look(x, given, noise, filled), self._centre(filled))
+            guess = self.guess(x, given, noise)
+            filled = smooth_fill(x, given, guess).clamp(0, 1)
+        return Told(given, noise, self.decoder.look(x, given, noise, filled, guess), self._centre(filled))
 
     def _centre(self, filled: Tensor) -> Tensor:
-        if self.likelihood.centre(self.middle) is None:
+        if self.likelihood.centre(self.guess.mean) is None:
             return filled.new_zeros(())
         centre = cast(Callable[[Tensor], Tensor], torch.func.vmap(self.likelihood.centre))
         return centre(filled)

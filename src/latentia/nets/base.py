@@ -96,14 +96,15 @@ class ConditionalDecoder(Centred):
     features: int
 
     @abstractmethod
-    def look(self, x: Tensor, given: Tensor, noise: Tensor, filled: Tensor) -> Context:
+    def look(self, x: Tensor, given: Tensor, noise: Tensor, filled: Tensor, guess: Tensor) -> Context:
         """Looks at what is given; once for all latents.
 
         Args:
             x: pictures, shape (N, C, H, W); what is not given may be anything.
             given: True where `x` is given, shape (N, 1, H, W).
             noise: standard deviation of the noise on what is given, broadcastable to `given`.
-            filled: `x` where it is given, a plain guess elsewhere.
+            filled: `x` where it is given, a smooth surface elsewhere.
+            guess: what the pictures may be as a whole.
         """
 
     @abstractmethod

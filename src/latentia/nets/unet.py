@@ -41,7 +41,7 @@ class UNet(ConditionalDecoder):
     Example:
         >>> net = UNet(2, (1, 8, 8), (1, 8, 8), widths=(4, 6), blocks=(1, 1), dense=8)
         >>> x, given = torch.zeros(3, 1, 8, 8), torch.ones(3, 1, 8, 8, dtype=torch.bool)
-        >>> net(torch.zeros(5, 3, 2), net.look(x, given, torch.zeros(3, 1, 1, 1), x)).shape
+        >>> net(torch.zeros(5, 3, 2), net.look(x, given, torch.zeros(3, 1, 1, 1), x, x)).shape
         torch.Size([5, 3, 1, 8, 8])
     """
 
@@ -75,10 +75,10 @@ class UNet(ConditionalDecoder):
         initialise_residual(self)
         zero_initialise(self.head)
 
-    def look(self, x: Tensor, given: Tensor, noise: Tensor, filled: Tensor) -> Context:
+    def look(self, x: Tensor, given: Tensor, noise: Tensor, filled: Tensor, guess: Tensor) -> Context:
         mask = given.to(filled.dtype)
         level = NOISE_SCALE * noise * mask
-        hidden = torch.cat([network_input(x, given), 2 * filled - 1, mask, level], 1)
+        hidden = torch.cat([network_input(x, given), 2 * filled - 1, 2 * guess - 1, mask, level], 1)
         maps: list[Tensor] = []
         for stage in self.down:
             hidden = stage(hidden)
@@ -96,7 +96,7 @@ class UNet(ConditionalDecoder):
         return self.shuffle(self.head(hidden)).unflatten(0, z.shape[:2])
 
     def _down(self, stage: int) -> nn.Module:
-        channels = self.widths[stage - 1] if stage else 2 * self.event_shape[0] + 2
+        channels = self.widths[stage - 1] if stage else 3 * self.event_shape[0] + 2
         return nn.Sequential(*halve(channels, self.widths[stage], first=not stage), *self._residual(stage))
 
     def _up(self, stage: int) -> nn.Module:

@@ -13,6 +13,8 @@ from latentia.data import Dataset, grid, write_picture
 from latentia.errors import MissingExtraError
 from latentia.files import make_folder, replacing, synthetic_tag
 from latentia.report.blocks import Pixels, Prose, Section, Strips, picture
+from latentia.report.demo_filling import EPOCHS as FILLING_EPOCHS
+from latentia.report.demo_filling import filling_section
 from latentia.report.demo_speech import EPOCHS as SPEECH_EPOCHS
 from latentia.report.demo_speech import speech_sections
 from latentia.report.demo_training import prepare_named
@@ -35,6 +37,7 @@ def run_demo(
     folder: Path,
     *,
     epochs: int = EPOCHS,
+    filling_epochs: int = FILLING_EPOCHS,
     speech_epochs: int = SPEECH_EPOCHS,
     announce: Announce = lambda step: None,
     callbacks: Sequence[Callback] = (),
@@ -46,13 +49,14 @@ def run_demo(
     Args:
         folder: where to; what an earlier demonstration wrote there is replaced.
         epochs: passes over the handwritten digits.
+        filling_epochs: passes over them for the model that fills in.
         speech_epochs: passes over the spoken digits.
         announce: is told, in words, what is done next.
         callbacks: Lightning's, for example a progress bar.
 
     Returns:
-        The report, `folder/report.html`. Beside it are the run folders `digits` and `spoken-digits`, pictures, sounds
-        and latents.
+        The report, `folder/report.html`. Beside it are the run folders `digits`, `digits-filling` and `spoken-digits`,
+        pictures, sounds and latents.
 
     Raises:
         FileError: the folder cannot be written.
@@ -70,9 +74,10 @@ def run_demo(
         _write_latents(folder / "latents.npz", trained, test)
         announce("Evaluating and writing the report")
         metrics = write_outputs(run, trained, test, result.history, is_samples=IS_SAMPLES, which=WHICH)
+        filling = filling_section(folder, epochs=filling_epochs, announce=announce, callbacks=callbacks)
         speech = _speech(folder, speech_epochs, announce, callbacks)
         report = folder / "report.html"
-        sections = (ways_section(trained, test), *speech)
+        sections = (ways_section(trained, test), filling, *speech)
         write_report(report, trained, test, metrics, result.history, title=TITLE, sections=sections, which=WHICH)
     return report
 

@@ -38,15 +38,16 @@ class NamedTraining:
         return result
 
 
-def prepare_named(name: str, settings: dict[str, Any]) -> NamedTraining:
-    """Reads both splits of a named set and prepares the default preset's training.
+def prepare_named(name: str, settings: dict[str, Any], preset: str | None = None) -> NamedTraining:
+    """Reads both splits of a named set and prepares a training.
 
     Args:
         name: of the set.
         settings: of the section `training`.
+        preset: the default one if None.
     """
     source = open_source(name)
-    config, form = resolve(source, None, {"training": settings})
+    config, form = resolve(source, preset, {"training": settings})
     train, test = (source.load(form, split) for split in ("train", "test"))
     prepared = training.prepare_training(train, form, config, name=source.name, fingerprint=source.fingerprint())
     return NamedTraining(prepared, test)

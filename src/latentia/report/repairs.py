@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from latentia.core import Batch
-from latentia.data import Mask
+from latentia.data import Dataset, Indices, Mask
 from latentia.data.masks import Centre, Half, Scattered, Strokes
 from latentia.files import synthetic_tag
 from latentia.models import MaskedVAE
 from latentia.report.blocks import Prose, Section, Strips, picture
 from latentia.report.material import Material
+from latentia.runs import TrainedModel
 from latentia.tasks import complete, present
 from latentia.tasks.walk import look_at
 
@@ -30,27 +32,23 @@ def completions(material: Material) -> Section | None:
     """Examples with holes and what the model fills in; for models that were trained to."""
     if not isinstance(material.trained.model, MaskedVAE):
         return None
-    chosen = material.spread(len(SHOWN_MASKS))
-    batch = look_at(material.trained, material.dataset, chosen).to("cpu")
     columns = max(BEFORE_SAMPLES + 2, material.shown_in_row)
-    masks = SHOWN_MASKS[: len(chosen)]
-    generator = torch.Generator().manual_seed(0)
-    height, width = batch.x.shape[2:]
-    drawn = torch.cat([mask(1, height, width, generator) for _, mask in masks])
-    given = drawn if batch.observed is None else drawn & batch.observed
-    made = complete(material.trained, replace(batch, given=given), n_samples=columns - BEFORE_SAMPLES)
-    holed = torch.where(given, batch.x, GREY)
-    rows = torch.cat([torch.stack([batch.x, holed, made.mean]), made.samples])
+    return completed_section(material.trained, material.dataset, material.spread(len(SHOWN_MASKS)), columns)
+
+
+def completed_section(trained: TrainedModel, dataset: Dataset, rows: Indices, columns: int) -> Section:
+    """Shows what a model fills into holes.
+
+    Args:
+        trained: a model of pictures.
+        dataset: what the examples are of.
+        rows: which of them, one for each kind of hole, at most as many as there are kinds.
+        columns: pictures side by side.
+    """
     tag = synthetic_tag("inpaint")
     strips = tuple(
-        picture(
-            present(material.trained, Batch(rows[:, number])),
-            columns,
-            f"completions, {name}",
-            label=name,
-            synthetic=tag,
-        )
-        for number, (name, _) in enumerate(masks)
+        picture(present(trained, Batch(row)), columns, f"completions, {name}", label=name, synthetic=tag)
+        for row, (name, _) in zip(completed_rows(trained, dataset, rows, columns), SHOWN_MASKS, strict=False)
     )
     text = (
         "In each row: an example, what of it the model was told (the rest is grey), the mean of many completions, and "
@@ -58,3 +56,25 @@ def completions(material: Material) -> Section | None:
         "is one of the ways in which the picture may go on."
     )
     return Section("completions", "Filled in", (Prose(text), Strips(strips)))
+
+
+def completed_rows(trained: TrainedModel, dataset: Dataset, rows: Indices, columns: int) -> Tensor:
+    """Returns for each kind of hole an example, what is given of it, the mean of completions, and single ones.
+
+    Args:
+        trained: a model of pictures.
+        dataset: what the examples are of.
+        rows: which of them.
+        columns: pictures in a row.
+
+    Returns:
+        Shape (len(rows), columns, C, H, W).
+    """
+    batch = look_at(trained, dataset, rows).to("cpu")
+    generator = torch.Generator().manual_seed(0)
+    height, width = batch.x.shape[2:]
+    drawn = torch.cat([mask(1, height, width, generator) for _, mask in SHOWN_MASKS[: len(rows)]])
+    given = drawn if batch.observed is None else drawn & batch.observed
+    made = complete(trained, replace(batch, given=given), n_samples=columns - BEFORE_SAMPLES)
+    holed = torch.where(given, batch.x, GREY)
+    return torch.cat([torch.stack([batch.x, holed, made.mean]), made.samples]).transpose(0, 1)

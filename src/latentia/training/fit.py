@@ -294,7 +294,7 @@ def _require_fit(model: LatentModel, preprocessing: Preprocessing) -> None:
 
 def _require_changes(config: TrainingConfig, preprocessing: Preprocessing) -> None:
     """Refuses changes of examples that are for other data."""
-    others = {"speech": ("mirror", "shift", "contrast"), "image": ("speed_perturbation",)}
+    others = {"speech": ("mirror", "shift", "zoom", "turn", "contrast"), "image": ("speed_perturbation",)}
     for name in others.get(preprocessing.kind, (*others["speech"], *others["image"])):
         if getattr(config, name):
             meant = "recordings" if name in others["image"] else "pictures"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, cast
 
 import lightning.pytorch as pl
@@ -233,7 +233,8 @@ class VAEModule(pl.LightningModule):
         """Changes examples, so that no visit is like another."""
         if self.preprocessing.kind == "image":
             config = self.config
-            return perturb_pictures(batch, PictureChanges(config.mirror, config.shift, config.contrast))
+            names = (field.name for field in fields(PictureChanges))
+            return perturb_pictures(batch, PictureChanges(**{name: getattr(config, name) for name in names}))
         return perturb_speed(batch, self.config.speed_perturbation)
 
     def hide(self, batch: Batch) -> Batch:

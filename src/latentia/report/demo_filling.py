@@ -1,0 +1,51 @@
+"""The part of the demonstration about filling in: trains on handwritten digits with holes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from lightning.pytorch.callbacks import Callback
+
+from latentia.core import Batch
+from latentia.data import grid, spread, write_picture
+from latentia.files import make_folder, synthetic_tag
+from latentia.report.blocks import Section
+from latentia.report.demo_training import prepare_named
+from latentia.report.outputs import write_outputs
+from latentia.report.repairs import SHOWN_MASKS, completed_rows, completed_section
+from latentia.runs import RunFolder
+from latentia.tasks import present
+
+EPOCHS = 30
+COLUMNS = 9
+
+
+def filling_section(
+    folder: Path, *, epochs: int = EPOCHS, announce: Callable[[str], None], callbacks: Sequence[Callback] = ()
+) -> Section:
+    """Trains a model that fills in, and shows what it makes of test pictures with holes.
+
+    Args:
+        folder: of the demonstration; the run goes into `digits-filling`, and `completions.png` beside it.
+        epochs: passes over the digits.
+        announce: is told what is done next.
+        callbacks: Lightning's.
+
+    Raises:
+        FileError: the folder cannot be written.
+        RunError: another demonstration is at work in the folder.
+        KeyboardInterrupt: the training was interrupted.
+    """
+    run = RunFolder(make_folder(folder) / "digits-filling")
+    with run.locked():
+        announce("Training an image model that fills in what is missing")
+        training = prepare_named("digits", {"epochs": epochs}, "inpainting")
+        result, test = training.fit(run, callbacks), training.test
+        announce("Filling in")
+        write_outputs(run, result.trained, test, result.history, which="the test split of digits")
+    rows = spread(np.arange(len(test)), len(SHOWN_MASKS))
+    pixels = present(result.trained, Batch(completed_rows(result.trained, test, rows, COLUMNS).flatten(0, 1)))
+    write_picture(folder / "completions.png", grid(pixels, columns=COLUMNS), synthetic=synthetic_tag("inpaint"))
+    return completed_section(result.trained, test, rows, COLUMNS)

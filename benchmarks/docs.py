@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 from benchmarks.harness import REPOSITORY, RESULTS
 
 PAGE = REPOSITORY / "docs" / "benchmarks.md"
+IMAGES = PAGE.parent / "images"
+MAY_BE_SHOWN = ("mnist", "fashion-mnist")  # the sets whose terms allow it
 HEAD = """# Benchmarks
 
 Generated from `benchmarks/results/*.json` by `python -m benchmarks.docs`; do not edit. Each figure was measured on
@@ -41,6 +44,7 @@ def section(document: Mapping[str, Any]) -> str:
         "|---|---|---|---|---|---|",
         *(_row(row) for row in document["rows"]),
         "",
+        *_galleries(document["name"]),
     ]
     return "\n".join(lines)
 
@@ -49,6 +53,12 @@ def result_documents(folder: Path = RESULTS) -> list[dict[str, Any]]:
     """Reads all full results, in the order of their names; quick ones are left out."""
     paths = sorted(path for path in folder.glob("*.json") if not path.name.endswith(".quick.json"))
     return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+
+
+def _galleries(name: str) -> list[str]:
+    """Shows the pictures of a benchmark."""
+    shown = [data for data in MAY_BE_SHOWN if (IMAGES / f"{name}-{data}.png").exists()]
+    return [line for data in shown for line in (f"![{name}, {data}](images/{name}-{data}.png)", "")]
 
 
 def _claim(claim: Mapping[str, Any]) -> str:
@@ -67,8 +77,11 @@ def _number(value: float | None) -> str:
 
 
 def main() -> None:
-    """Writes the page."""
-    PAGE.parent.mkdir(exist_ok=True)
+    """Writes the page, and puts the pictures that may be shown beside it."""
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    for data in MAY_BE_SHOWN:
+        for path in RESULTS.glob(f"*-{data}.png"):
+            shutil.copyfile(path, IMAGES / path.name)
     PAGE.write_text(page(result_documents()), encoding="utf-8")
     print(f"Wrote {PAGE.relative_to(REPOSITORY)}.")
 

@@ -99,8 +99,8 @@ def _inpainting(shape: Shape) -> Settings:
             "decoder": {"name": "unet", "widths": widths, "blocks": blocks, "dense": 64},
             "likelihood": {"name": "discretised-gaussian", "scale": "predicted"},
         },
-        # Where the posterior says more than can be expected from what is given, draws of what is expected go astray, and
-        # the mean of completions is far from the truth.
+        # Where the posterior says more than what is given lets expect, draws go astray, and the mean of completions is
+        # far from the truth.
         "objective": {"name": "elbo", "warmup_steps": 200, "beta": 5.0},
         "training": {
             "epochs": 200,

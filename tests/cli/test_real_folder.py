@@ -12,7 +12,7 @@ from PIL import Image
 SMALL = (
     *("--set", "model.latent_dim=8"),
     *("--set", "model.encoder={name: residual, widths: [8, 16], blocks: [1, 1]}"),
-    *("--set", "model.decoder={name: residual, widths: [8, 16], blocks: [1, 1]}"),
+    *("--set", "model.decoder={widths: [8, 16], blocks: [1, 1]}"),
 )
 
 
@@ -40,6 +40,7 @@ def test_from_a_folder_of_jpegs_to_pictures_and_figures(cli, photos: Path, tmp_p
     assert "broken.jpg" in trained.err
     recorded = json.loads((run / "config.json").read_text())
     assert recorded["preprocessing"] | {"height": 64, "width": 64, "channels": 3} == recorded["preprocessing"]
+    assert recorded["config"]["preset"] == "image-64"
     assert recorded["label_names"] == {"label": ["face", "thing"]}
     assert recorded["data"]["problems"]["unreadable"] == 1
     assert 0 < trained.json["metrics"]["bits_per_dim"] < 12
@@ -63,7 +64,7 @@ def test_from_a_folder_of_jpegs_to_pictures_and_figures(cli, photos: Path, tmp_p
     "likelihood", ["discretised-logistic-mixture", "{name: discretised-gaussian, scale: closed-form}"]
 )
 def test_other_likelihoods_of_colour_train_too(cli, photos: Path, tmp_path: Path, likelihood: str) -> None:
-    chosen = ("--set", f"model.likelihood={likelihood}", "--set", "data.size=32")
+    chosen = ("--preset", "image", "--set", f"model.likelihood={likelihood}", "--set", "data.size=32")
     trained = cli("train", photos, "-o", tmp_path / "run", "--epochs", "4", "--json", *chosen, *SMALL)
     assert trained.code == 0, trained.err
     log = [json.loads(line) for line in (tmp_path / "run" / "train_log.jsonl").read_text().splitlines()]

@@ -99,9 +99,7 @@ def _inpainting(shape: Shape) -> Settings:
             "decoder": {"name": "unet", "widths": widths, "blocks": blocks, "dense": 64},
             "likelihood": {"name": "discretised-gaussian", "scale": "predicted"},
         },
-        # Where the posterior says more than what is given lets expect, draws go astray, and the mean of completions is
-        # far from the truth.
-        "objective": {"name": "elbo", "warmup_steps": 200, "beta": 5.0},
+        "objective": {"name": "elbo", "warmup_steps": 200},
         "training": {
             "epochs": 200,
             "batch_size": 64,

@@ -45,7 +45,7 @@ def filling_section(
         result, test = training.fit(run, callbacks), training.test
         announce("Filling in")
         write_outputs(run, result.trained, test, result.history, which="the test split of digits")
-    rows = spread(np.arange(len(test)), len(SHOWN_MASKS))
-    pixels = present(result.trained, Batch(completed_rows(result.trained, test, rows, COLUMNS).flatten(0, 1)))
+    rows = completed_rows(result.trained, test, spread(np.arange(len(test)), len(SHOWN_MASKS)), COLUMNS)
+    pixels = present(result.trained, Batch(rows.flatten(0, 1)))
     write_picture(folder / "completions.png", grid(pixels, columns=COLUMNS), synthetic=synthetic_tag("inpaint"))
-    return completed_section(result.trained, test, rows, COLUMNS)
+    return completed_section(result.trained, rows)

@@ -33,22 +33,21 @@ def completions(material: Material) -> Section | None:
     if not isinstance(material.trained.model, MaskedVAE):
         return None
     columns = max(BEFORE_SAMPLES + 2, material.shown_in_row)
-    return completed_section(material.trained, material.dataset, material.spread(len(SHOWN_MASKS)), columns)
+    rows = completed_rows(material.trained, material.dataset, material.spread(len(SHOWN_MASKS)), columns)
+    return completed_section(material.trained, rows)
 
 
-def completed_section(trained: TrainedModel, dataset: Dataset, rows: Indices, columns: int) -> Section:
+def completed_section(trained: TrainedModel, rows: Tensor) -> Section:
     """Shows what a model fills into holes.
 
     Args:
         trained: a model of pictures.
-        dataset: what the examples are of.
-        rows: which of them, one for each kind of hole, at most as many as there are kinds.
-        columns: pictures side by side.
+        rows: from `completed_rows`.
     """
     tag = synthetic_tag("inpaint")
     strips = tuple(
-        picture(present(trained, Batch(row)), columns, f"completions, {name}", label=name, synthetic=tag)
-        for row, (name, _) in zip(completed_rows(trained, dataset, rows, columns), SHOWN_MASKS, strict=False)
+        picture(present(trained, Batch(row)), len(row), f"completions, {name}", label=name, synthetic=tag)
+        for row, (name, _) in zip(rows, SHOWN_MASKS, strict=False)
     )
     text = (
         "In each row: an example, what of it the model was told (the rest is grey), the mean of many completions, and "
@@ -64,8 +63,8 @@ def completed_rows(trained: TrainedModel, dataset: Dataset, rows: Indices, colum
     Args:
         trained: a model of pictures.
         dataset: what the examples are of.
-        rows: which of them.
-        columns: pictures in a row.
+        rows: which of them, one for each kind of hole, at most as many as there are kinds.
+        columns: pictures side by side.
 
     Returns:
         Shape (len(rows), columns, C, H, W).

@@ -26,10 +26,10 @@ from latentia.training.fit import prepare_training
 PROTOCOL = (
     "The preset `inpainting`, one model for each set for all masks, trained for at most 10 minutes on the training "
     "pictures; tested on the first 500 test pictures, and on all 80 faces of 8 subjects that no part has seen, each "
-    "with a mask of its own. PSNR is that of all missing pixels of all pictures together, ours of the mean of 32 "
-    "completions; leads come with the 95 % interval of a paired bootstrap over pictures (faces: subjects). OpenCV's "
-    "radius is chosen on validation pictures for each set and mask; the nearest training picture is sought by what is "
-    "given. Seconds are of one 64x64 picture on one core, its model loaded, 8 completions."
+    "with a mask of its own. PSNR is that of all missing pixels of all pictures together, ours of "
+    "the expected picture; leads come with the 95 % interval of a paired bootstrap over pictures (faces: subjects). "
+    "OpenCV's radius is chosen on validation pictures for each set and mask; the nearest training picture is sought by "
+    "what is given. Seconds are of one 64x64 picture on one core, its model loaded, 8 completions."
 )
 PEERS = ("OpenCV Telea", "OpenCV Navier-Stokes", "scikit-image biharmonic", "mean picture", "nearest training picture")
 SETS = ("mnist", "fashion-mnist", "orl-faces", "cifar10-part")

@@ -220,10 +220,18 @@ class LatentGroup:
 
 @dataclass(frozen=True)
 class Inference:
-    """What a model infers from a batch: its groups of latents, and the likelihood of the data given them."""
+    """What a model infers from a batch.
+
+    Attributes:
+        latents: its groups of latents.
+        likelihood: of the data given the latents, batch shape (K, N).
+        marginal: of the data for one who knows what is given, and no latents; batch shape (1, N). None in models that
+            have none.
+    """
 
     latents: tuple[LatentGroup, ...]
     likelihood: Likelihood
+    marginal: Likelihood | None = None
 
 
 @dataclass(frozen=True)

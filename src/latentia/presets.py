@@ -94,7 +94,8 @@ def _inpainting(shape: Shape) -> Settings:
     return {
         "model": {
             "kind": "masked",
-            "latent_dim": 32,
+            "latent_dim": 64,
+            "posterior": "residual-gaussian",
             "encoder": {"name": "residual", "widths": [width // 2 for width in widths], "blocks": [1] * stages},
             "decoder": {"name": "unet", "widths": widths, "blocks": blocks, "dense": 64},
             "likelihood": {"name": "discretised-gaussian", "scale": "predicted"},

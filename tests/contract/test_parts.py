@@ -123,7 +123,9 @@ IDS = [
 
 def build(config: ModelConfig, shape: tuple[int, ...]) -> nn.Module:
     torch.manual_seed(0)
-    return build_model(config, shape)
+    model = build_model(config, shape)
+    model.start_at(examples(config, shape))
+    return model
 
 
 @torch.no_grad()

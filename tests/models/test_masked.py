@@ -8,7 +8,7 @@ from latentia.config import ModelConfig, Part
 from latentia.core import Batch, Latents
 from latentia.distributions import EitherPrior
 from latentia.models import MaskedVAE, build_model
-from latentia.objectives import Elbo, group_rate
+from latentia.objectives import Elbo, Iwae, group_rate, marginal_nats
 
 SHAPE = (1, 8, 8)
 
@@ -134,3 +134,32 @@ def test_one_look_serves_all_latents() -> None:
     together = model.complete(Latents(z), batch).mean
     for k in range(3):
         assert torch.allclose(model.complete(Latents(z[k : k + 1]), batch).mean[0], together[k], atol=1e-6)
+
+
+def test_what_is_expected_of_pixels_needs_no_latents() -> None:
+    """It is decoded from what is given alone, counts what the other likelihood counts, and is learned beside it."""
+    model, x, given = masked(), pictures(), some()
+    batch = Batch(x, given=given)
+    first, second = (model.infer(batch).marginal for _ in range(2))
+    assert torch.equal(first.mean, second.mean)
+    assert torch.equal(first.mean, model.marginal(batch).mean)
+    assert torch.equal(first.mean[0][given], x[given])
+    hidden = Batch(torch.where(given, x, 1 - x), given=given)
+    assert torch.equal(model.marginal(hidden).rest.mean, first.rest.mean)
+    zero = model.complete(Latents(torch.zeros(1, 4, 3)), batch)
+    assert not torch.allclose(zero.rest.mean, first.rest.mean)  # latents that are 0 are not latents that are unknown
+    inference = model.infer(batch)
+    nats = marginal_nats(inference, batch)
+    assert torch.equal(nats, -inference.marginal.rest.log_prob(x, ~given)[0])
+    terms = Elbo()(inference, batch)
+    assert torch.allclose(terms.loss, nats - terms.elbo, rtol=1e-5)
+    iwae = Iwae(n_samples=1)(inference, batch)
+    assert torch.allclose(iwae.loss - nats, iwae.distortion + iwae.rate, rtol=1e-5)
+
+
+def test_models_without_masks_know_what_is_given_through_latents_only() -> None:
+    config = ModelConfig(latent_dim=2, encoder=Part(name="dense", width=8), decoder=Part(name="dense", width=8))
+    batch = Batch(pictures(), given=some())
+    model = build_model(config, SHAPE)
+    assert model.marginal(batch) is None
+    assert (marginal_nats(model.infer(batch), batch) == 0).all()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,45 @@ def test_nan_stops_with_step_term_and_file_names_and_keeps_the_checkpoint(tmp_pa
         fit(prepared, run)
     assert load_checkpoint(run.last_checkpoint)["step"] == 0
     assert not run.weights.exists()
+
+
+def spoil_gradients(monkeypatch: pytest.MonkeyPatch, steps: range) -> list[bool]:
+    """Makes one gradient infinite at these steps; returns a list that grows by whether weights were finite before."""
+    clip, finite = torch.nn.utils.clip_grad_norm_, list[bool]()
+
+    def spoiled(parameters: Iterable[torch.nn.Parameter], limit: float) -> torch.Tensor:
+        weights = list(parameters)
+        if len(finite) in steps:
+            weights[0].grad = torch.full_like(weights[0], torch.inf)
+        finite.append(all(bool(weight.isfinite().all()) for weight in weights))
+        return clip(weights, limit)
+
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", spoiled)
+    return finite
+
+
+def test_a_step_without_a_finite_gradient_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    finite = spoil_gradients(monkeypatch, range(2, 4))
+    result = fit(training(epochs=3))
+    assert len(finite) > 4
+    assert all(finite)
+    assert [record.message for record in caplog.records if record.name == "latentia.training.module"] == [
+        f"The gradient at step {step} is not finite; this step is left out." for step in (2, 3)
+    ]
+    assert all(bool(weight.isfinite().all()) for weight in result.trained.model.parameters())
+
+
+def test_gradients_that_stay_infinite_stop_the_training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    finite = spoil_gradients(monkeypatch, range(3, 10**6))
+    run = RunFolder(tmp_path / "run")
+    with pytest.raises(TrainingError, match="5 steps in a row, up to step 7, are not finite numbers"):
+        fit(training(epochs=10), run)
+    assert len(finite) == 8
+    assert all(finite)
+    weights = load_checkpoint(run.last_checkpoint)["model"]
+    assert all(bool(weight.isfinite().all()) for weight in weights.values())
 
 
 def test_estimate_changes_nothing_and_is_of_the_right_size() -> None:

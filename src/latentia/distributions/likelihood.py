@@ -20,6 +20,7 @@ LEVELS = 256
 HALF_BIN = 0.5 / (LEVELS - 1)
 MIN_SCALE = 1e-3
 SLOWEST_AVERAGE = 0.01
+LOG_HALF = math.log(0.5)
 
 
 @dataclass(frozen=True)
@@ -120,9 +121,12 @@ class DiscretisedGaussianPixels:
         # Both ends on the left side of the curve, where the logarithm of the normal CDF is exact.
         flip = lower + upper > 0
         left, right = torch.where(flip, -upper, lower), torch.where(flip, -lower, upper)
-        log_right = _log_cdf(right)
-        inside = log_right + torch.log(-torch.expm1(torch.clamp_max(_log_cdf(left) - log_right, -1e-7)))
-        nats = torch.where(x < HALF_BIN, _log_cdf(upper), torch.where(x > 1 - HALF_BIN, _log_cdf(-lower), inside))
+        log_left, log_right = _log_cdf(left), _log_cdf(right)
+        inside = log_right + torch.log(-torch.expm1(torch.clamp_max(log_left - log_right, -1e-7)))
+        # The end bins reach to infinity: beyond the near end of the bin lies the curve up to there, or all but that.
+        beyond = torch.log1p(-log_left.clamp_max(LOG_HALF).exp())
+        below, above = torch.where(flip, beyond, log_right), torch.where(flip, log_right, beyond)
+        nats = torch.where(x < HALF_BIN, below, torch.where(x > 1 - HALF_BIN, above, inside))
         return sum_event(nats, observed)
 
 

@@ -25,6 +25,7 @@ class LatentModel(nn.Module, ABC):
         prior: the lazy prior of the code, the latents of an example as a whole; in a hierarchy of its top.
         likelihood: the lazy likelihood of the data.
         stride: positions of a sequence that share the latents of a group.
+        signs: numbers that the decoder takes beside the latents and the class.
         encoders: where its encoder is registered.
         decoders: where its decoder is registered.
     """
@@ -32,6 +33,7 @@ class LatentModel(nn.Module, ABC):
     prior: LazyPrior
     likelihood: LazyLikelihood
     stride: int = 1
+    signs: int = 0
     encoders: ClassVar[Registry[Any]] = ENCODERS
     decoders: ClassVar[Registry[Any]] = DECODERS
 
@@ -110,6 +112,13 @@ class LatentModel(nn.Module, ABC):
     def complete(self, latents: Latents, batch: Batch) -> Likelihood:
         """Returns p(x|latents) where a part of `x` is given too; a model of bare latents has no use for it."""
         return self.decode(latents)
+
+    def marginal(self, batch: Batch) -> Likelihood | None:
+        """Returns p(x|what is given of x), pixel by pixel and without latents, batch shape (1, N).
+
+        None where a model knows it only through its latents.
+        """
+        return None
 
 
 MODELS: Registry[LatentModel] = Registry("model")

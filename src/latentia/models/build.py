@@ -71,7 +71,7 @@ def build_model(config: ModelConfig, event_shape: Shape, parts: Mapping[str, Any
         "frame_prior": lambda: own.get("frame_prior") or build_prior(config, event_shape, "frame_prior"),
         "label_prior": lambda: LabelPrior(classes),
         "label_posterior": lambda: LabelPosterior(encoder.features, classes),
-        "decoder": partial(build, kind.decoders, "decoder", latent_dim=config.latent_dim + classes),
+        "decoder": partial(build, kind.decoders, "decoder", latent_dim=config.latent_dim + classes + kind.signs),
         "expectation": lambda: posterior(features=made["decoder"].features),
         "group_posteriors": lambda: [
             build(POSTERIORS, "group_posterior", features=features, latent_dim=shape[0])

@@ -13,8 +13,9 @@ from torch.distributions import Distribution
 
 from latentia.core import Batch, Inference, LatentGroup, Latents, Likelihood
 from latentia.distributions import EitherPrior, LazyLikelihood, LazyPosterior, LazyPrior
+from latentia.distributions.base import diagonal_normal
 from latentia.models.base import MODELS, LatentModel
-from latentia.models.guess import LinearGuess
+from latentia.models.guess import Guess, LinearGuess
 from latentia.nets import CONDITIONAL_DECODERS, ConditionalDecoder, Context, Encoder, smooth_fill
 
 
@@ -50,14 +51,21 @@ class Told:
     Attributes:
         given: True where they are given, shape (N, 1, H, W).
         noise: standard deviation of the noise on it, shape (N, 1, 1, 1) or (N, 1, H, W).
+        guess: what a linear model takes the pictures for.
+        filled: a smooth surface through what is given, and else as near to the guess as that goes, shape (N, C, H, W).
         context: what the decoder's network sees.
-        base: parameters of a likelihood around a plain guess, shape (N, *parameter_shape); 0 where there are none.
     """
 
     given: Tensor
     noise: Tensor
+    guess: Guess
+    filled: Tensor
     context: Context
-    base: Tensor
+
+    @property
+    def certain(self) -> Tensor:
+        """True where nothing is left open, shape (N, 1, H, W)."""
+        return self.given & (self.noise == 0)
 
 
 @MODELS.register("masked")
@@ -66,25 +74,31 @@ class MaskedVAE(LatentModel):
 
     The latents say what is open once the given part is seen: q(z|x, given) is held to p(z|given part), and p(rest|z,
     given part) counts what is observed and not given, so that data with holes train it too (as in MIWAE; Mattei and
-    Frellsen, 2019, arXiv:1812.02633). The decoder changes a smooth surface through the given part. Told nothing, it is
-    a plain VAE with its own prior.
+    Frellsen, 2019, arXiv:1812.02633). Told nothing, it is a plain VAE with its own prior.
+
+    It starts as a linear model with a normal distribution of pictures given a part: its latents say where in that
+    distribution a picture lies, so that draws differ from the first step on, and the networks learn what to change.
+
+    Beside p(rest|z, given part) the same decoder learns p(rest|given part), pixel by pixel, where it is told that the
+    latents are unknown. Hence what is expected of a pixel does not suffer from what draws of the latents get wrong.
 
     Args:
         encoder: pictures, as far as they were observed, to features.
-        posterior: features, with those of the given part mixed in, to q(z|x, given).
+        posterior: features, with those of the given part mixed in, to the change of the linear model's q(z|x, given).
         expectation: features of the given part to p(z|given part).
         prior: p(z) where nothing is given.
-        decoder: latents and the given part to the likelihood's parameters, as a change of a smooth surface.
+        decoder: latents and the given part to the likelihood's parameters, as a change of a smooth surface; it takes
+            one number more than there are latents, which says that they are unknown.
         likelihood: parameters to p(x|z, given part).
 
     Example:
         >>> from latentia import distributions, nets
         >>> model = MaskedVAE(
         ...     encoder=nets.DenseEncoder((1, 8, 8), width=8),
-        ...     posterior=distributions.DiagonalGaussian(8, latent_dim=2),
-        ...     expectation=distributions.DiagonalGaussian(4, latent_dim=2),
+        ...     posterior=distributions.ResidualGaussian(8, latent_dim=2),
+        ...     expectation=distributions.ResidualGaussian(4, latent_dim=2),
         ...     prior=distributions.StandardNormal(latent_dim=2),
-        ...     decoder=nets.UNet(2, (1, 8, 8), (1, 8, 8), widths=(4, 6), blocks=(1, 1), dense=4),
+        ...     decoder=nets.UNet(2 + 1, (1, 8, 8), (1, 8, 8), widths=(4, 6), blocks=(1, 1), dense=4),
         ...     likelihood=distributions.DiscretisedGaussian(),
         ... )
         >>> batch = Batch(torch.zeros(3, 1, 8, 8), given=torch.rand(3, 1, 8, 8) < 0.5)
@@ -93,6 +107,7 @@ class MaskedVAE(LatentModel):
     """
 
     decoders = CONDITIONAL_DECODERS
+    signs = 1
 
     def __init__(
         self,
@@ -105,13 +120,14 @@ class MaskedVAE(LatentModel):
     ) -> None:
         super().__init__()
         self.encoder = encoder
-        self.mix = nn.Linear(decoder.features, encoder.features)
+        self.mix = nn.Linear(decoder.features + prior.latent_dim, encoder.features)
         self.posterior = posterior
         self.expectation = expectation
         self.prior = prior
         self.decoder = decoder
         self.likelihood = likelihood
-        self.guess = LinearGuess(decoder.event_shape)
+        self.guess = LinearGuess(decoder.event_shape, latent_dim=prior.latent_dim)
+        self.log_misfit = nn.Parameter(torch.zeros(()))
 
     def posterior_of(self, batch: Batch) -> Distribution:
         return self._posterior(batch, self._look(batch))
@@ -121,7 +137,9 @@ class MaskedVAE(LatentModel):
         posterior = self._posterior(batch, told)
         z = posterior.rsample((n_samples,))
         group = LatentGroup(name="z", posterior=posterior, prior=self._expect(told), sample=z)
-        return Inference(latents=(group,), likelihood=self._complete(z, batch, told))
+        decoded = self._decode(z, told, and_none=True)
+        likelihood, marginal = (self._rest(part, batch, told) for part in (decoded[:-1], decoded[-1:]))
+        return Inference(latents=(group,), likelihood=likelihood, marginal=marginal)
 
     def start_at(self, batch: Batch) -> None:
         self.guess.start_at(self.examples(batch))
@@ -129,41 +147,59 @@ class MaskedVAE(LatentModel):
 
     def decode(self, latents: Latents) -> Likelihood:
         told = self._look(Batch(self.guess.mean[None]))  # one look for all: there is nothing
-        return self._decode(latents.code, told)
+        return self.likelihood(self._decode(latents.code, told))
 
     def expect(self, batch: Batch) -> Distribution:
         return self._expect(self._look(batch))
 
     def complete(self, latents: Latents, batch: Batch) -> Likelihood:
-        return self._complete(latents.code, batch, self._look(batch))
+        told = self._look(batch)
+        return self._rest(self._decode(latents.code, told), batch, told)
+
+    def marginal(self, batch: Batch) -> Likelihood:
+        told = self._look(batch)
+        no_latents = batch.x.new_zeros(0, len(batch), self.latent_dim)
+        return self._rest(self._decode(no_latents, told, and_none=True), batch, told)
 
     def _look(self, batch: Batch) -> Told:
         empty = batch.x.new_zeros(len(batch), 1, *batch.x.shape[2:])
         given = empty.bool() if batch.given is None else batch.given[:, :1]
         noise = empty[:, :, :1, :1] if batch.noise is None else batch.noise
         x = batch.x if batch.told is None else batch.told
-        # Conjugate gradients lose too much in the half precision of an autocast.
+        # What is solved for loses too much in the half precision of an autocast.
         with torch.autocast(x.device.type, enabled=False):
             guess = self.guess(x, given, noise)
-            filled = smooth_fill(x, given, guess).clamp(0, 1)
-        return Told(given, noise, self.decoder.look(x, given, noise, filled, guess), self._centre(filled))
-
-    def _centre(self, filled: Tensor) -> Tensor:
-        if self.likelihood.centre(self.guess.mean) is None:
-            return filled.new_zeros(())
-        centre = cast(Callable[[Tensor], Tensor], torch.func.vmap(self.likelihood.centre))
-        return centre(filled)
+            filled = smooth_fill(x, given, guess.mean).clamp(0, 1)
+        return Told(given, noise, guess, filled, self.decoder.look(x, given, noise, filled, guess.mean))
 
     def _posterior(self, batch: Batch, told: Told) -> Distribution:
-        seen = self.encoder(batch.x, batch.observed)
-        return self.posterior(F.relu(seen + self.mix(told.context.features)))
+        """Returns q(z|x, given): that of the linear model, and what the networks change of it."""
+        seen = ~told.certain if batch.observed is None else batch.observed & ~told.certain
+        with torch.autocast(batch.x.device.type, enabled=False):
+            linear = told.guess.posterior(batch.x, seen, self.log_misfit.exp())
+        features = torch.cat([told.context.features, linear.mean.to(told.context.features)], -1)
+        change = self.posterior(F.relu(self.encoder(batch.x, batch.observed) + self.mix(features)))
+        return diagonal_normal(linear.mean + change.mean, linear.stddev * change.stddev)
 
     def _expect(self, told: Told) -> Distribution:
         any_given = told.given.flatten(1).any(1)
         return EitherPrior(any_given, self.expectation(told.context.features), self.code_prior())
 
-    def _complete(self, z: Tensor, batch: Batch, told: Told) -> Likelihood:
-        return RestLikelihood(self._decode(z, told), batch.x, told.given & (told.noise == 0))
+    def _decode(self, z: Tensor, told: Told, *, and_none: bool = False) -> Tensor:
+        """Returns parameters for K latents of each picture and then, if wanted, for none: (K or K + 1, N, P, H, W)."""
+        code, change = F.pad(z, (0, 1)), told.guess.change(z) * ~told.certain
+        if and_none:
+            unknown = F.pad(z.new_zeros(1, *z.shape[1:]), (0, 1), value=1.0)  # the last number says so
+            code, change = torch.cat([code, unknown]), torch.cat([change, change.new_zeros(1, *change.shape[1:])])
+        return self.decoder(code, told.context, change).float() + self._centre((told.filled + change).clamp(0, 1))
 
-    def _decode(self, z: Tensor, told: Told) -> Likelihood:
-        return self.likelihood(self.decoder(z, told.context).float() + told.base)
+    def _centre(self, pictures: Tensor) -> Tensor:
+        """Returns parameters of a likelihood around pictures (K, N, C, H, W); 0 where a likelihood has none."""
+        if self.likelihood.centre(self.guess.mean) is None:
+            return pictures.new_zeros(())
+        centre = cast(Callable[[Tensor], Tensor], torch.func.vmap(self.likelihood.centre))
+        parameters = centre(pictures.flatten(0, 1))
+        return parameters.view(*pictures.shape[:2], *parameters.shape[1:])
+
+    def _rest(self, parameters: Tensor, batch: Batch, told: Told) -> Likelihood:
+        return RestLikelihood(self.likelihood(parameters), batch.x, told.certain)

@@ -108,12 +108,13 @@ class ConditionalDecoder(Centred):
         """
 
     @abstractmethod
-    def forward(self, z: Tensor, context: Context) -> Tensor:
+    def forward(self, z: Tensor, context: Context, change: Tensor) -> Tensor:
         """Decodes.
 
         Args:
             z: latents, shape (K, N, latent_dim).
             context: of N examples, or of one for all of them.
+            change: what the latents change of the pictures at first sight, shape (K, N, C, H, W).
 
         Returns:
             Parameters, shape (K, N, *out_shape).

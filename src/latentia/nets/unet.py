@@ -41,7 +41,7 @@ class UNet(ConditionalDecoder):
     Example:
         >>> net = UNet(2, (1, 8, 8), (1, 8, 8), widths=(4, 6), blocks=(1, 1), dense=8)
         >>> x, given = torch.zeros(3, 1, 8, 8), torch.ones(3, 1, 8, 8, dtype=torch.bool)
-        >>> net(torch.zeros(5, 3, 2), net.look(x, given, torch.zeros(3, 1, 1, 1), x, x)).shape
+        >>> net(torch.zeros(5, 3, 2), net.look(x, given, torch.zeros(3, 1, 1, 1), x, x), torch.zeros(5, *x.shape)).shape
         torch.Size([5, 3, 1, 8, 8])
     """
 
@@ -66,6 +66,7 @@ class UNet(ConditionalDecoder):
         self._coarse = (self.widths[-1], *sides)
         self.down = nn.ModuleList(self._down(stage) for stage in range(len(self.widths)))
         self.up = nn.ModuleList(self._up(stage) for stage in range(len(self.widths)))
+        self.see = nn.Conv2d(4 * self.event_shape[0], self.widths[0], 3, padding=1)
         self.head = nn.Conv2d(self.widths[0], 4 * self.out_shape[0], 3, padding=1)
         self.shuffle = nn.PixelShuffle(2)
         size = self.widths[-1] * sides[0] * sides[1]
@@ -85,8 +86,9 @@ class UNet(ConditionalDecoder):
             maps.append(hidden)
         return Context(F.relu(self.gather(F.relu(hidden).flatten(1))), tuple(maps))
 
-    def forward(self, z: Tensor, context: Context) -> Tensor:
+    def forward(self, z: Tensor, context: Context, change: Tensor) -> Tensor:
         features, *maps = (_for_each(part, z) for part in (context.features, *context.maps))
+        maps[0] = maps[0] + self.see(F.pixel_unshuffle(2 * change.flatten(0, 1), 2))
         whole = F.relu(self.mix(torch.cat([features, z.flatten(0, 1)], 1)))
         hidden = maps.pop() + self.spread(whole).unflatten(1, self._coarse)
         for stage in reversed(range(len(self.widths))):

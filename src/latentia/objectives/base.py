@@ -59,6 +59,16 @@ def sampled_rate(group: LatentGroup) -> Tensor:
     return group.sum_positions(group.posterior.log_prob(group.sample) - group.prior.log_prob(group.sample))
 
 
+def marginal_nats(inference: Inference, batch: Batch) -> Tensor:
+    """Returns the negative log likelihood of what was observed where no latents are known, nats, shape (N,).
+
+    It is 0 for models that have no such likelihood.
+    """
+    if inference.marginal is None:
+        return batch.x.new_zeros(len(batch))
+    return -inference.marginal.log_prob(batch.x, batch.observed).squeeze(0)
+
+
 def guess_nats(group: LatentGroup) -> Tensor:
     """Returns -log q of the values that were given, as the model would have guessed them, nats, shape (N,).
 

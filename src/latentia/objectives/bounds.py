@@ -11,7 +11,16 @@ from torch.distributions import OneHotCategorical
 
 from latentia.core import Batch, Inference, LatentGroup, Terms
 from latentia.errors import OptionError, nearest
-from latentia.objectives.base import OBJECTIVES, Objective, distortion, group_rate, guess_nats, sampled_rate, total
+from latentia.objectives.base import (
+    OBJECTIVES,
+    Objective,
+    distortion,
+    group_rate,
+    guess_nats,
+    marginal_nats,
+    sampled_rate,
+    total,
+)
 
 Gradient = Literal["doubly-reparameterised", "plain"]
 
@@ -70,7 +79,7 @@ class Elbo(Objective):
     def __call__(self, inference: Inference, batch: Batch, step: int | None = None) -> Terms:
         distorted = distortion(inference, batch).mean(0)
         rates = [_per_example(group_rate(group)) for group in inference.latents]
-        loss = distorted
+        loss = distorted + marginal_nats(inference, batch)
         for group, rate in zip(inference.latents, rates, strict=True):
             if group.guess is None:
                 loss = loss + self.weight(step) * self._paid(rate)
@@ -129,7 +138,7 @@ class Iwae(Objective):
         if self.gradient == "doubly-reparameterised":
             shares = weighted.detach().softmax(0)
             bound = bound + total([_reparameterise_again(group, shares, weight) for group in inference.latents])
-        return Terms(distortion=distorted.mean(0), rate=rate.mean(0), loss=-bound)
+        return Terms(distortion=distorted.mean(0), rate=rate.mean(0), loss=marginal_nats(inference, batch) - bound)
 
 
 def _reparameterise_again(group: LatentGroup, shares: Tensor, weight: float) -> Tensor:

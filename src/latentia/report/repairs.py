@@ -50,15 +50,15 @@ def completed_section(trained: TrainedModel, rows: Tensor) -> Section:
         for row, (name, _) in zip(rows, SHOWN_MASKS, strict=False)
     )
     text = (
-        "In each row: an example, what of it the model was told (the rest is grey), the mean of many completions, and "
-        "single ones. The mean is nearest to the truth on average and blurred where much is open; a single completion "
-        "is one of the ways in which the picture may go on."
+        "In each row: an example, what of it the model was told (the rest is grey), what is expected of the rest, and "
+        "single completions. What is expected is nearest to the truth on average, and blurred where much is open; a "
+        "single one is one of the ways in which the picture may go on."
     )
     return Section("completions", "Filled in", (Prose(text), Strips(strips)))
 
 
 def completed_rows(trained: TrainedModel, dataset: Dataset, rows: Indices, columns: int) -> Tensor:
-    """Returns for each kind of hole an example, what is given of it, the mean of completions, and single ones.
+    """Returns for each kind of hole an example, what is given of it, what is expected, and single completions.
 
     Args:
         trained: a model of pictures.

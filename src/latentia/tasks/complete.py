@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from latentia.core import Batch, Latents
+from latentia.core import Batch, Latents, Likelihood
 from latentia.data import ImagePreprocessing
 from latentia.errors import OptionError
 from latentia.models import LatentModel, MaskedVAE
 from latentia.noise import Stream
 from latentia.runs import TrainedModel
-from latentia.tasks.observation import Observation, observation_of
+from latentia.tasks.observation import Observation, View, observation_of
 from latentia.tasks.refine import refine
 from latentia.tasks.walk import seeded
 
 DRAWS = 32  # of which mean and deviation are taken, so that both hardly depend on the seed
+VALUES = 128  # of each pixel, of which its deviation is taken where the mean is known
 DECODED_AT_ONCE = 64
 REFINING_STEPS = 60  # of models that did not learn to see parts of pictures
 
@@ -30,8 +33,8 @@ class Completions:
     Attributes:
         samples: different completions of each, the likelihood's means for draws of the latents, shape (n_samples, N, C,
             H, W).
-        mean: of many completions, shape (N, C, H, W).
-        std: standard deviation of what is not certain, shape (N, C, H, W).
+        mean: what is expected of each pixel, shape (N, C, H, W).
+        std: standard deviation of each pixel around it, shape (N, C, H, W); 0 where it is certain.
     """
 
     samples: Tensor
@@ -49,6 +52,9 @@ def complete(
     steps: int | None = None,
 ) -> Completions:
     """Completes pictures, and takes the noise off what is given with noise.
+
+    A model that was trained for it says itself what is to be expected of each pixel; of others many completions are
+    averaged.
 
     Args:
         trained: a model of pictures.
@@ -78,7 +84,12 @@ def complete(
         believed = trained.model.expect(batch)
         if chosen and seen is not None:
             believed = refine(trained.model, batch, believed, seen.nats, chosen)
-        return _drawn(trained.model, believed, batch, seen, n_samples, max(draws, n_samples))
+        marginal = trained.model.marginal(batch)
+        if marginal is None:
+            return _averaged(trained.model, believed, batch, seen, n_samples, max(draws, n_samples))
+        parts = _decoded(trained.model, believed, batch, seen, n_samples)
+        samples = torch.cat([part.mean.float() for part in parts])
+        return Completions(samples.cpu(), marginal.mean[0].float().cpu(), _deviation(marginal).cpu())
 
 
 def default_steps(trained: TrainedModel) -> int:
@@ -110,24 +121,37 @@ def _as_seen(trained: TrainedModel, batch: Batch) -> Batch:
     return replace(batch, x=(batch.x >= 0.5).to(batch.x.dtype))
 
 
-def _drawn(
-    model: LatentModel, believed: Distribution, batch: Batch, seen: Observation | None, n_samples: int, draws: int
-) -> Completions:
-    """Decodes draws of the latents; those that are shown are among those that the mean is taken of."""
+def _decoded(
+    model: LatentModel, believed: Distribution, batch: Batch, seen: Observation | None, draws: int
+) -> Iterator[View]:
+    """Yields p(x|z, what is given) for draws of z, some at a time; the first do not depend on their number."""
     z = torch.cat([believed.sample((DRAWS,)) for _ in range(-(-draws // DRAWS))])[:draws]
-    shown: list[Tensor] = []
-    first, total, square = batch.x, torch.zeros_like(batch.x), torch.zeros_like(batch.x)
     at_once = max(1, DECODED_AT_ONCE // len(batch))
     for start in range(0, draws, at_once):
         likelihood = model.complete(Latents(z[start : start + at_once]), batch)
-        view = likelihood if seen is None else seen.view(likelihood)
+        yield likelihood if seen is None else seen.view(likelihood)
+
+
+def _averaged(
+    model: LatentModel, believed: Distribution, batch: Batch, seen: Observation | None, n_samples: int, draws: int
+) -> Completions:
+    """Takes mean and deviation of draws, of which the first are shown."""
+    shown: list[Tensor] = []
+    first, total, square = batch.x, torch.zeros_like(batch.x), torch.zeros_like(batch.x)
+    for number, view in enumerate(_decoded(model, believed, batch, seen, draws)):
         means, values = view.mean.float(), view.sample().float()
-        first = first if start else means[0]
+        first = first if number else means[0]
         away = means - first  # nothing is lost to rounding where all completions agree
         total = total + away.sum(0)
         square = square + (values - means).square().sum(0) + away.square().sum(0)
-        if start < n_samples:
+        if sum(map(len, shown)) < n_samples:
             shown.append(means)
     mean = total / draws
     std = (square / draws - mean.square()).clamp_min(0).sqrt()
     return Completions(torch.cat(shown)[:n_samples].cpu(), (first + mean).cpu(), std.cpu())
+
+
+def _deviation(marginal: Likelihood) -> Tensor:
+    """Returns the standard deviation of each pixel around its mean, shape (N, C, H, W)."""
+    square = sum((marginal.sample() - marginal.mean).square() for _ in range(VALUES)) / VALUES
+    return cast(Tensor, square)[0].sqrt()

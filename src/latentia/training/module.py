@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable
@@ -32,6 +33,11 @@ from latentia.objectives import Objective
 from latentia.training.average import moving_average
 from latentia.training.optimizer import build_optimizer
 from latentia.training.schedule import learning_rate_factor, training_progress
+
+log = logging.getLogger(__name__)
+# Steps in a row without a finite gradient, after which a training is given up.
+MOST_LEFT_OUT = 5
+WAYS_OUT = "The last good checkpoint stays. Try a smaller training.learning_rate or training.gradient_clip"
 
 
 @dataclass
@@ -117,6 +123,7 @@ class VAEModule(pl.LightningModule):
         self.train_means = self.no_means()
         self.validation_means = self.no_means()
         self.validation_latents: list[Tensor] = []
+        self.left_out = 0
 
     @property
     def step(self) -> int:
@@ -221,7 +228,8 @@ class VAEModule(pl.LightningModule):
 
     def configure_gradient_clipping(self, optimizer: Any, *_: Any, **__: Any) -> None:
         # Lightning's own clipping refuses fused optimisers under bfloat16, for fear of scaled gradients; ours are not.
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_clip)
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_clip)
+        self._leave_out_unless_finite(bool(torch.isfinite(norm)), optimizer)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         seed_noise(self.config.seed, Stream.VALIDATE, batch_idx)
@@ -249,6 +257,19 @@ class VAEModule(pl.LightningModule):
         self.validation_means = self.no_means()
         self.validation_latents = []
 
+    def _leave_out_unless_finite(self, finite: bool, optimizer: torch.optim.Optimizer) -> None:
+        """Drops a gradient that is not finite, before it reaches the weights, and stops where none is any more."""
+        self.left_out = 0 if finite else self.left_out + 1
+        if finite:
+            return
+        optimizer.zero_grad(set_to_none=True)
+        log.warning("The gradient at step %d is not finite; this step is left out.", self.step)
+        if self.left_out >= MOST_LEFT_OUT:
+            raise TrainingError(
+                f"The gradients of {MOST_LEFT_OUT} steps in a row, up to step {self.step}, are not finite numbers. "
+                f"{WAYS_OUT}."
+            )
+
     def _require_finite(self, terms: Terms, batch: Batch, step: int) -> None:
         """Stops the training when a term is not finite, and says where it came from."""
         if bool(torch.isfinite(terms.loss).all()):
@@ -259,7 +280,6 @@ class VAEModule(pl.LightningModule):
         names = ", ".join(self.name_of(positions[i]) for i in bad[:3])
         more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
         raise TrainingError(
-            f"At step {step} the {term} is no longer a finite number, for {names}{more}. "
-            "The last good checkpoint stays. Try a smaller training.learning_rate or training.gradient_clip, "
+            f"At step {step} the {term} is no longer a finite number, for {names}{more}. {WAYS_OUT}, "
             "or look at these files."
         )

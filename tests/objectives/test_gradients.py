@@ -140,15 +140,16 @@ def test_expectation_in_every_kind_of_model(kind: str) -> None:
     if kind == "conditional":
         config = config.model_copy(update={"label": "label", "classes": 3})
     torch.manual_seed(0)
-    model = build_model(config, shape)
-    with torch.no_grad():
-        for weights in model.parameters():
-            weights.add_(0.3 * torch.randn_like(weights))
     batch = Batch(torch.randn(4, *shape), labels={"label": torch.tensor([0, 2, -1, -1])})
     if kind == "sequence":
         batch = Batch(torch.randn(2, 5, 3), lengths=torch.tensor([5, 4]))
     if kind == "masked":
         batch = replace(batch, given=torch.rand(batch.x.shape) < 0.5)
+    model = build_model(config, shape)
+    model.start_at(batch)
+    with torch.no_grad():
+        for weights in model.parameters():
+            weights.add_(0.2 * torch.randn_like(weights))
     names = [name for name, _ in model.named_parameters()]
     draws: dict[str, list[list[Tensor]]] = {"plain": [], "doubly-reparameterised": []}
     for gradient, found in draws.items():

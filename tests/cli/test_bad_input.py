@@ -75,6 +75,16 @@ def test_empty_folder_and_single_picture(cli, pictures, tmp_path):
     assert "at least 2" in result.err
 
 
+def test_run_folder_among_the_data(cli, pictures, snapshot, monkeypatch):
+    before = snapshot(pictures)
+    monkeypatch.chdir(pictures.parent)
+    for folder in (pictures, pictures.name):
+        result = cli("train", folder, "-o", pictures / "even" / "run", "--epochs", "1")
+        assert result.code == 2
+        assert "would lie in the data folder" in result.err
+    assert snapshot(pictures) == before
+
+
 def test_existing_run_without_resume(cli, own_run, snapshot):
     before = snapshot(own_run)
     result = cli("train", "digits", "-o", own_run)

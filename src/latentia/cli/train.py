@@ -61,6 +61,7 @@ def train(
         chosen = None
     else:
         _require_new(run)
+        _require_outside(run, data)
         chosen = _settings(config, assignments or [], limits, seed)
     from latentia.data import open_source
 
@@ -298,6 +299,16 @@ def _require_new(run: RunFolder) -> None:
     """Refuses to write over what is there."""
     if not run.is_new():
         raise RunError(f"{run.path} exists and is not empty; go on with --resume, or choose another folder with -o.")
+
+
+def _require_outside(run: RunFolder, data: str) -> None:
+    """Refuses a run folder among the data: what the verbs write into it would be read as data next time."""
+    folder = Path(data).expanduser()
+    if folder.is_dir() and run.path.resolve().is_relative_to(folder.resolve()):
+        raise OptionError(
+            f"The run folder {run.path} would lie in the data folder {folder}, whose files it would become; "
+            "choose another folder with -o."
+        )
 
 
 def _refuse_settings(given: dict[str, Any]) -> None:

@@ -110,7 +110,7 @@ def floor_and_goal(
     def holds(anchor: float | None) -> bool:
         if ours is None or not math.isfinite(ours):
             return False
-        return anchor is None or (ours >= anchor if higher_is_better else ours <= anchor)
+        return anchor is None or bool(ours >= anchor if higher_is_better else ours <= anchor)
 
     claims = [Claim(claim if floor is not None else f"{claim} (reported)", "floor", ours, floor, source, holds(floor))]
     if goal is not None:

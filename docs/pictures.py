@@ -1,4 +1,7 @@
-"""Makes the pictures of the README: `python docs/pictures.py RUN`, for a run of `mnist` or of `spoken-digits`."""
+"""Makes the pictures of the README: `python docs/pictures.py RUN`.
+
+RUN is of `mnist`, of `mnist` with the preset `inpainting`, or of `spoken-digits`.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,28 @@ from pathlib import Path
 
 import numpy as np
 
-from latentia.core import join
+from latentia.core import Batch, join
 from latentia.data import grid, open_source, write_picture
+from latentia.models import MaskedVAE
+from latentia.report.repairs import SHOWN_MASKS, completed_rows
 from latentia.report.spectrogram import spectrograms
 from latentia.runs import TrainedModel, read_model
 from latentia.tasks import encode, generate, present, reconstruct, traverse
 
 GAP = 24
 SPOKEN = 6
+COMPLETED = 11
 
 
 def main(run: str) -> None:
     """Draws what a model makes."""
     trained = read_model(run)
-    name, picture = ("speech", spoken(trained)) if trained.preprocessing.kind == "speech" else ("mnist", drawn(trained))
+    if trained.preprocessing.kind == "speech":
+        name, picture = "speech", spoken(trained)
+    elif isinstance(trained.model, MaskedVAE):
+        name, picture = "filling", filled(trained)
+    else:
+        name, picture = "mnist", drawn(trained)
     target = Path(__file__).parent / "images" / f"{name}.png"
     target.parent.mkdir(exist_ok=True)
     write_picture(target, picture, synthetic="latentia docs/pictures.py")
@@ -38,8 +49,23 @@ def drawn(trained: TrainedModel) -> np.ndarray:
         grid(present(trained, generate(trained, 64)), columns=8),
         grid(present(trained, frames), columns=8),
     ]
+    return side_by_side(panels)
+
+
+def filled(trained: TrainedModel) -> np.ndarray:
+    """Puts digits with holes, what is expected of them and different completions side by side, twice."""
+    test = open_source("mnist").load(trained.preprocessing, "test")
+    panels: list[np.ndarray] = []
+    for first in (0, len(SHOWN_MASKS)):
+        rows = completed_rows(trained, test, np.arange(first, first + len(SHOWN_MASKS)), COMPLETED)
+        panels.append(grid(present(trained, Batch(rows.flatten(0, 1))), columns=COMPLETED))
+    return side_by_side(panels)
+
+
+def side_by_side(panels: list[np.ndarray]) -> np.ndarray:
+    """Joins pictures of one height with white between them."""
     white = np.full((panels[0].shape[0], GAP, panels[0].shape[2]), 255, np.uint8)
-    return np.concatenate([panels[0], white, panels[1], white, panels[2]], axis=1)
+    return np.concatenate([part for panel in panels for part in (white, panel)][1:], axis=1)
 
 
 def spoken(trained: TrainedModel) -> np.ndarray:

@@ -74,8 +74,8 @@ def test_presets_cite_a_paper_and_resolve(name: str) -> None:
     preset = get_preset(name)
     assert preset.paper
     assert preset.description
-    shape = (6,) if name == "vector" else (1, 28, 28)
-    config = Config().with_settings(preset.settings(shape))
+    form = choose_preprocessing(_example_of(preset.kind), Config().data)
+    config = Config().with_settings(preset.settings(form))
     assert config.training.epochs >= 1
 
 
@@ -118,6 +118,14 @@ def test_ladders_fit_pictures_of_any_size(side: int) -> None:
     config, form = resolve(source, "ladder", {})
     groups = prepare_training(source.load(form), form, config).model.infer(Batch(torch.rand(2, 3, side, side))).latents
     assert len(groups) == (2 if side == 8 else 3)
+
+
+def test_ladders_take_a_mixture_where_pixels_have_many_levels() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (20, 8, 8), dtype=np.uint8)
+    source = ArraySource("pictures", lambda split: Arrays(images), lambda: "f")
+    chosen = [resolve(source, "ladder", {"data": {"binarize": how}})[0].model for how in ("none", "threshold")]
+    assert chosen[0].likelihood.name == "discretised-logistic-mixture"
+    assert chosen[1].likelihood.name == resolve(source, None, {})[0].model.likelihood.name
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from latentia.config import Config
-from latentia.data import NOUNS, FileSource, Kind, Preprocessing, Source, choose_preprocessing
+from latentia.data import NOUNS, FileSource, ImagePreprocessing, Kind, Preprocessing, Source, choose_preprocessing
 from latentia.errors import OptionError, nearest
 
 Shape = tuple[int, ...]
@@ -23,8 +23,8 @@ class Preset:
         kind: of data that it is for.
         description: one line.
         paper: where it comes from.
-        settings: the rest of the configuration, once the shape of an example is known.
-        data: settings of the data, which decide that shape.
+        settings: the rest of the configuration, once the form of an example is known.
+        data: settings of the data, which decide that form.
         variation: whether the settings are laid over those of the plain preset for the data, so that the two differ in
             nothing else.
     """
@@ -33,7 +33,7 @@ class Preset:
     kind: Kind
     description: str
     paper: str
-    settings: Callable[[Shape], Settings]
+    settings: Callable[[Preprocessing], Settings]
     data: Mapping[str, Any] = field(default_factory=dict[str, Any])
     variation: bool = False
 
@@ -55,7 +55,7 @@ def register_preset(preset: Preset) -> Preset:
 _FLOW: Settings = {"name": "flow", "transforms": 4, "width": 128}
 
 
-def _mnist(shape: Shape) -> Settings:
+def _mnist(form: Preprocessing) -> Settings:
     """Small convolutions for what is local, one wide dense block for what is not, and a prior that fits the code."""
     return {
         "model": {
@@ -70,9 +70,9 @@ def _mnist(shape: Shape) -> Settings:
     }
 
 
-def _image(shape: Shape) -> Settings:
+def _image(form: Preprocessing) -> Settings:
     """Stages down to a side of 4 to 8 pixels, wider as they get coarser."""
-    side, stages = min(shape[1:]), _stages(shape)
+    side, stages = min(form.event_shape[1:]), _stages(form.event_shape)
     widths = [32, 64, 96, 128][-stages:] if stages > 1 else [48]
     blocks = [1] * (stages - 1) + [2]
     return {
@@ -87,9 +87,9 @@ def _image(shape: Shape) -> Settings:
     }
 
 
-def _inpainting(shape: Shape) -> Settings:
+def _inpainting(form: Preprocessing) -> Settings:
     """A U-Net over a smooth surface through what is given, told noise levels; all kinds of masks."""
-    stages = _stages(shape)
+    stages = _stages(form.event_shape)
     widths, blocks = [48, 96, 128, 128][:stages], [1] * (stages - 1) + [2]
     return {
         "model": {
@@ -112,21 +112,21 @@ def _inpainting(shape: Shape) -> Settings:
     }
 
 
-def _photographs(shape: Shape) -> Settings:
+def _photographs(form: Preprocessing) -> Settings:
     """As inpainting; what people have are hundreds of pictures, so that no visit to one is like another."""
-    settings = _inpainting(shape)
+    settings = _inpainting(form)
     changes = {"mirror": True, "shift": 0.1, "zoom": 0.15, "turn": 5.0, "contrast": 0.2}
     return {**settings, "training": {**settings["training"], **changes}}
 
 
-def _ladder(shape: Shape) -> Settings:
-    """Two groups of latents below the code, at the two coarsest resolutions."""
-    finer = max(0, _stages(shape) - 2)
-    groups = [0] * finer + [1, 1][: _stages(shape)]
-    return {
-        "model": {"kind": "ladder", "decoder": {"groups": groups, "latents": groups}, "prior": _FLOW},
-        "objective": {"free_bits": 0.5},
-    }
+def _ladder(form: Preprocessing) -> Settings:
+    """Two groups of latents below the code, at the two coarsest resolutions; a mixture for pixels of many levels."""
+    stages = _stages(form.event_shape)
+    groups = [0] * max(0, stages - 2) + [1, 1][:stages]
+    model: Settings = {"kind": "ladder", "decoder": {"groups": groups, "latents": groups}, "prior": _FLOW}
+    if isinstance(form, ImagePreprocessing) and form.binarize == "none":
+        model["likelihood"] = "discretised-logistic-mixture"
+    return {"model": model, "objective": {"free_bits": 0.5}}
 
 
 def _stages(shape: Shape) -> int:
@@ -137,10 +137,10 @@ def _stages(shape: Shape) -> int:
     return stages
 
 
-def _vector(shape: Shape) -> Settings:
+def _vector(form: Preprocessing) -> Settings:
     return {
         "model": {
-            "latent_dim": max(1, min(8, shape[0] - 1)),
+            "latent_dim": max(1, min(8, form.event_shape[0] - 1)),
             "encoder": {"name": "dense", "width": 128},
             "decoder": {"name": "dense", "width": 128},
             "likelihood": "gaussian",
@@ -150,7 +150,7 @@ def _vector(shape: Shape) -> Settings:
     }
 
 
-def _speech(shape: Shape) -> Settings:
+def _speech(form: Preprocessing) -> Settings:
     """A code of the voice, and latents of 80 ms each, through convolutions and recurrent layers."""
     network = {"name": "conv-gru", "width": 320, "blocks": 2, "stride": 8}
     return {
@@ -178,9 +178,9 @@ def _speech(shape: Shape) -> Settings:
     }
 
 
-def _words(shape: Shape) -> Settings:
+def _words(form: Preprocessing) -> Settings:
     """Half the latents a group: a prior learns fewer more easily, but with many fewer voices come back whispered."""
-    settings = _speech(shape)
+    settings = _speech(form)
     return {
         **settings,
         "model": {**settings["model"], "frame_dim": 64},
@@ -188,9 +188,9 @@ def _words(shape: Shape) -> Settings:
     }
 
 
-def _speech_power(shape: Shape) -> Settings:
+def _speech_power(form: Preprocessing) -> Settings:
     """The same on power spectra."""
-    settings = _speech(shape)
+    settings = _speech(form)
     networks = {"encoder": {**settings["model"]["encoder"], "logarithm": True}, "likelihood": "itakura-saito"}
     return {**settings, "model": {**settings["model"], **networks}}
 
@@ -276,7 +276,7 @@ for _side in (32, 64):
 
 def _register_variation(name: str, description: str, paper: str, settings: Settings) -> None:
     """Adds a preset of pictures that differs from the plain one for the data in a part or two."""
-    register_preset(Preset(name, "image", description, paper, lambda shape: settings, variation=True))
+    register_preset(Preset(name, "image", description, paper, lambda form: settings, variation=True))
 
 
 _STANDARD: Settings = {"prior": "standard-normal"}
@@ -308,9 +308,9 @@ register_preset(
     Preset(
         "ladder",
         "image",
-        "as vae, but with groups of latents at two resolutions below the code, and a normalising flow as its prior",
+        "as flow-prior, but with groups of latents at two resolutions below the code, and a mixture for 8-bit pixels",
         "Sonderby et al., 2016, arXiv:1602.02282; shared path: Kingma et al., 2016, arXiv:1606.04934; Child, 2021, "
-        "arXiv:2011.10650",
+        "arXiv:2011.10650; mixture: Salimans et al., 2017, arXiv:1701.05517",
         _ladder,
         variation=True,
     )
@@ -378,7 +378,7 @@ def resolve(source: Source, preset: str | None, settings: Mapping[str, Any]) -> 
         base = base.with_settings({"data": dict(layer.data)})
     preprocessing = choose_preprocessing(source, base.with_settings(_only(settings, "data")).data)
     for layer in layers:
-        base = base.with_settings(layer.settings(preprocessing.event_shape), f"the preset '{layer.name}'")
+        base = base.with_settings(layer.settings(preprocessing), f"the preset '{layer.name}'")
     return base.with_settings(settings), preprocessing
 
 

@@ -125,3 +125,14 @@ def test_the_layout_in_memory_does_not_matter(layout: torch.memory_format) -> No
     torch.manual_seed(0)
     result = perturb_pictures(Batch(pictures().contiguous(memory_format=layout)), changes)
     assert torch.equal(result.x, changed(changes).x)
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_pictures_are_changed_on_the_device_where_they_are(hidden: bool) -> None:
+    x = torch.zeros(3, 1, 8, 8, device="meta")  # it refuses tensors of other devices, as a GPU does
+    batch = Batch(x, observed=torch.ones_like(x, dtype=torch.bool) if hidden else None)
+    changes = PictureChanges(mirror=True, shift=0.1, zoom=0.1, turn=5.0, contrast=0.2)
+    result = perturb_pictures(batch, changes)
+    assert result.x.device == x.device
+    assert result.observed is not None
+    assert result.observed.device == x.device

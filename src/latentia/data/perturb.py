@@ -56,14 +56,14 @@ def perturb_pictures(batch: Batch, changes: PictureChanges) -> Batch:
         return batch
     x, observed = batch.x, batch.observed
     if changes.mirror:
-        mirrored = torch.rand(len(x), 1, 1, 1) < 0.5
+        mirrored = (torch.rand(len(x), 1, 1, 1) < 0.5).to(x.device)
         x = torch.where(mirrored, x.flip(3), x)
         observed = None if observed is None else torch.where(mirrored, observed.flip(3), observed)
     if changes.contrast:
-        factor, offset = (changes.contrast * _evenly(len(x), 1, 1, 1) for _ in range(2))
+        factor, offset = (changes.contrast * _evenly(len(x), 1, 1, 1).to(x) for _ in range(2))
         x = 0.5 + (1 + factor) * (x - 0.5) + offset / 2
     if changes.shift or changes.zoom or changes.turn:
-        x, observed = _moved(x, observed, _places(x, changes), bool(changes.zoom or changes.turn))
+        x, observed = _moved(x, observed, _places(x, changes).to(x.device), bool(changes.zoom or changes.turn))
     x = (x.clamp(0, 1) * 255).round() / 255  # stays on the levels that likelihoods know
     return replace(batch, x=x, observed=observed)
 
@@ -82,7 +82,7 @@ def _places(x: Tensor, changes: PictureChanges) -> Tensor:
 def _moved(x: Tensor, observed: Tensor | None, places: Tensor, interpolated: bool) -> tuple[Tensor, Tensor]:
     """Fetches pictures from elsewhere, and tells what of them was observed there; channels-last in memory."""
     height, width = x.shape[2:]
-    grid = 2 * places / torch.tensor([width, height])
+    grid = 2 * places / torch.tensor([width, height], device=x.device)
     hidden = torch.zeros_like(x[:, :1])
     if observed is not None:
         x = torch.where(observed, x, 0.0)

@@ -39,10 +39,13 @@ class Preset:
 
 
 PRESETS: dict[str, Preset] = {}
+# Small gaps come more often than large ones: what a model learns from them grows for longer.
 MASKS_OF_ALL_KINDS: list[str | Settings] = [
-    *("scattered", "blocks", "centre", "half", "rectangles", "scratches", "strokes", "nothing", "everything"),
+    *("scattered", "blocks", "centre", "half", "rectangles", "strokes", "nothing", "everything"),
+    *2 * ["scratches"],
     {"name": "scattered", "least": 0.0, "most": 0.5},
-    {"name": "scattered", "least": 0.7, "most": 0.95},
+    {"name": "scattered", "least": 0.4, "most": 0.9},
+    *2 * [{"name": "scattered", "least": 0.7, "most": 0.95}],
 ]
 
 
@@ -90,14 +93,15 @@ def _image(form: Preprocessing) -> Settings:
 def _inpainting(form: Preprocessing) -> Settings:
     """A U-Net over a smooth surface through what is given, told noise levels; all kinds of masks."""
     stages = _stages(form.event_shape)
-    widths, blocks = [48, 96, 128, 128][:stages], [1] * (stages - 1) + [2]
+    encoder = {"name": "residual", "widths": [24, 48, 64, 64][:stages], "blocks": [1] * stages}
+    decoder = {"name": "unet", "widths": [64, 128, 128, 128][:stages], "blocks": [2] * stages, "dense": 64}
     return {
         "model": {
             "kind": "masked",
             "latent_dim": 64,
             "posterior": "residual-gaussian",
-            "encoder": {"name": "residual", "widths": [width // 2 for width in widths], "blocks": [1] * stages},
-            "decoder": {"name": "unet", "widths": widths, "blocks": blocks, "dense": 64},
+            "encoder": encoder,
+            "decoder": decoder,
             "likelihood": {"name": "discretised-gaussian", "scale": "predicted"},
         },
         "objective": {"name": "elbo", "warmup_steps": 200},

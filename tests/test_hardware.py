@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from latentia import hardware
 from latentia.hardware import Hardware, choose_precision, detect, tuned_cpu
 
 
@@ -43,3 +44,16 @@ def test_denormal_numbers_are_flushed_while_training_only() -> None:
             pass
         assert product() == 0
     assert product() > 0
+
+
+@pytest.mark.skipif(detect().gpu is not None, reason="a GPU decides then")
+@pytest.mark.parametrize(
+    ("flags", "native", "amx"),
+    [({"avx512_bf16", "amx_bf16"}, True, True), ({"bf16", "asimd"}, True, False), ({"avx512_bf16"}, False, False)],
+)
+def test_bfloat16_is_native_where_it_is_faster(
+    monkeypatch: pytest.MonkeyPatch, flags: set[str], native: bool, amx: bool
+) -> None:
+    monkeypatch.setattr(hardware, "_cpu", lambda: ("some processor", flags))
+    found = detect()
+    assert (found.bfloat16, found.amx) == (native, amx)

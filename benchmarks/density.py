@@ -15,7 +15,7 @@ from torch import Tensor
 from benchmarks import bounds, mnist, ours
 from benchmarks.baselines.pythae_peers import BINARY, Peer, eight_bit
 from benchmarks.baselines.pythae_vae import LEARNING_RATES
-from benchmarks.harness import CACHE, Claim, Key, Options, Results, Row, floor_and_goal, parse
+from benchmarks.harness import Claim, Key, Options, Results, Row, floor_and_goal, parse
 from benchmarks.picture_sets import open_pictures
 from latentia.models import LatentModel
 from latentia.presets import PRESETS
@@ -38,9 +38,8 @@ N_VALIDATION = 500
 TRAINED_ON = 400  # training pictures by which the scale of Pythae's squared error is found
 NLL, VALIDATION, BITS, LEAD = "NLL", "validation NLL", "bits per dimension", "lead"
 FIFTEEN, SIXTY, EIGHT = "15 minutes", "60 minutes", "8 minutes"
+DIGITS = 4  # of the figures of single pictures
 FOREVER = 100_000  # epochs: the clock ends the training
-
-Nats = NDArray[np.float64]
 
 
 def system(preset: str) -> str:
@@ -62,15 +61,12 @@ def train_ours(name: str, preset: str, options: Options, minutes: float) -> Late
     return fit(replace(prepared, train=kept)).trained.model
 
 
-def judged(
-    model: LatentModel, key: Key, options: Options, x: tuple[Tensor, Tensor], n: int, unit: str, **details: Any
-) -> Iterator[Row]:
+def judged(model: LatentModel, key: Key, x: tuple[Tensor, Tensor], n: int, unit: str, **details: Any) -> Iterator[Row]:
     """Yields the rows of a trained model: on test pictures, and on held-out training pictures.
 
     Args:
         model: any system.
         key: of the first row.
-        options: of this run.
         x: held-out training pictures, and test pictures.
         n: importance samples for the test pictures.
         unit: "nats", or "bits per dimension".
@@ -79,17 +75,9 @@ def judged(
     scale = 1.0 if unit == "nats" else 1 / (math.log(2) * x[1][0].numel())
     validation = bounds.importance_nll(model, x[0], 50)
     nats = bounds.importance_nlls(model, x[1], n)
-    CACHE.mkdir(parents=True, exist_ok=True)
-    np.save(_place(key, options), nats * scale)
     facts = {"n": len(nats), "samples": n, "active_units": bounds.active(model, x[1][:500]), **details}
-    yield Row(key, float(nats.mean()) * scale, unit, details=facts)
+    yield Row(key, float(nats.mean()) * scale, unit, values=np.round(nats * scale, DIGITS).tolist(), details=facts)
     yield Row(key._replace(metric=VALIDATION), validation * scale, unit)
-
-
-def _place(key: Key, options: Options) -> Any:
-    """Returns where the figures of single pictures are kept."""
-    words = [*("density", *map(str, key)), "quick" if options.quick else "full"]
-    return CACHE / f"{'-'.join(words).replace(' ', '_').replace(',', '').replace('/', '_')}.npy"
 
 
 def pair(key: Key) -> list[Key]:
@@ -119,7 +107,7 @@ def lead(results: Results, key: Key, one: Key, other: Key, unit: str) -> None:
     """Measures how far one system is ahead of another, picture by picture."""
 
     def rows() -> Iterator[Row]:
-        ahead = np.load(_place(other, results.options)) - np.load(_place(one, results.options))
+        ahead = np.subtract(*(results.find(key)["values"] for key in (other, one)))
         half = 1.96 * float(ahead.std(ddof=1)) / math.sqrt(len(ahead))
         mean = float(ahead.mean())
         relative = 100 * mean / results.value(other)
@@ -143,9 +131,7 @@ def binary_mnist(results: Results) -> list[Claim]:
 
     def run(preset: str, seed: int, key: Key, minutes: float, x: tuple[Tensor, Tensor], n: int) -> None:
         seeded = replace(options, seed=seed)
-        results.measure(
-            pair(key), lambda: judged(train_ours("mnist", preset, seeded, minutes), key, options, x, n, "nats")
-        )
+        results.measure(pair(key), lambda: judged(train_ours("mnist", preset, seeded, minutes), key, x, n, "nats"))
 
     for preset in OURS:
         run(preset, options.seed, _nll(preset, options.seed), minutes, x, n)
@@ -160,7 +146,7 @@ def binary_mnist(results: Results) -> list[Claim]:
 
         def peer_rows(peer: Peer = peer, rate: float = rate, key: Key = key) -> Iterator[Row]:
             vae = peer.train(mnist.images(options, "train")[:-N_VALIDATION], 60 * minutes, rate, options.seed)
-            yield from judged(peer.judge(vae, x[0]), key, options, x, n, "nats", learning_rate=rate)
+            yield from judged(peer.judge(vae, x[0]), key, x, n, "nats", learning_rate=rate)
 
         results.measure(pair(key), peer_rows)
         leads.append(Key(system(best), LEAD, f"over {peer.name}, {FIFTEEN}"))
@@ -211,7 +197,7 @@ def eight_bit_set(results: Results, name: str) -> list[Claim]:
     for preset, key in keys.items():
 
         def our_rows(preset: str = preset, key: Key = key) -> Iterator[Row]:
-            yield from judged(train_ours(name, preset, options, minutes), key, options, x, n, BITS)
+            yield from judged(train_ours(name, preset, options, minutes), key, x, n, BITS)
 
         results.measure(pair(key), our_rows)
     peer = eight_bit(tuple(pixels.shape[1:]))
@@ -221,7 +207,7 @@ def eight_bit_set(results: Results, name: str) -> list[Claim]:
     def peer_rows() -> Iterator[Row]:
         vae = peer.train(pixels[:-N_VALIDATION], 60 * minutes, rate, options.seed)
         model = peer.judge(vae, pixels[:TRAINED_ON].float() / 255)
-        yield from judged(model, theirs, options, x, n, BITS, learning_rate=rate)
+        yield from judged(model, theirs, x, n, BITS, learning_rate=rate)
 
     results.measure(pair(theirs), peer_rows)
     best = min(VARIANTS, key=lambda preset: results.value(keys[preset]._replace(metric=VALIDATION)))

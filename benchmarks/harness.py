@@ -11,6 +11,7 @@ import json
 import math
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -197,7 +198,7 @@ class Results:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         part = self.path.with_suffix(f".{os.getpid()}.part")
         try:
-            part.write_text(json.dumps(self._document, indent=1) + "\n", encoding="utf-8")
+            part.write_text(_text(self._document), encoding="utf-8")
             part.replace(self.path)
         finally:
             part.unlink(missing_ok=True)
@@ -217,8 +218,10 @@ def machine() -> dict[str, Any]:
     """Describes the machine, with its 1-minute load before the run."""
     import torch
 
+    from latentia.hardware import detect
+
     return {
-        "cpu": _cpu_name(),
+        "cpu": _cpu_name() + (" with AMX" if detect().amx else ""),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "torch": str(torch.__version__),
         "load": round(os.getloadavg()[0], 2),
@@ -255,6 +258,12 @@ def show(document: dict[str, Any], *, quick: bool) -> None:
 
 def _key(row: dict[str, Any]) -> Key:
     return Key(row["system"], row["metric"], row["setting"], row["seed"])
+
+
+def _text(document: dict[str, Any]) -> str:
+    """Returns a result file's text: a line for each entry, and one for each list of numbers."""
+    text = json.dumps(document, indent=1)
+    return re.sub(r"\[[-+\d.eE,\s]+\]", lambda found: f"[{' '.join(found[0][1:-1].split())}]", text) + "\n"
 
 
 def _cpu_name() -> str:

@@ -37,6 +37,15 @@ def test_the_file_has_the_form_of_the_contract(tmp_path):
     assert [claim["holds"] for claim in document["claims"]] == [True, False]
 
 
+def test_single_measurements_take_a_line_together(tmp_path):
+    r, values = results(tmp_path), [1.5, -2e-7, 3.0]
+    r.measure([KEY], lambda: [Row(KEY, 2.0, "s", values=values, details={"where": "in [0, 1]", "none": []})])
+    text = (tmp_path / "trial.json").read_text()
+    assert "[1.5, -2e-07, 3.0]" in text
+    row = json.loads(text)["rows"][0]
+    assert (row["values"], row["details"]) == (values, {"where": "in [0, 1]", "none": []})
+
+
 def test_a_finished_row_is_skipped_and_fresh_starts_over(tmp_path):
     results(tmp_path).measure([KEY], lambda: [Row(KEY, 1.0, "s")])
     again = results(tmp_path)

@@ -117,7 +117,9 @@ class TrainingConfig(Section):
     learning_rate: float = Field(default=1e-3, gt=0)
     hidden_learning_rate: float = Field(default=0.02, gt=0, description="of the hidden layers under muon")
     warmup_steps: int = Field(
-        default=100, ge=0, description="linear warm-up of the learning rate; cosine decay follows"
+        default=100,
+        ge=0,
+        description="linear warm-up of the learning rate; at most a tenth of all steps, or 10; then cosine decay",
     )
     weight_decay: float = Field(default=0.01, ge=0)
     gradient_clip: float = Field(default=200.0, gt=0, description="largest norm of the gradient, nats per example")

@@ -52,7 +52,7 @@ def test_from_a_folder_of_mixed_recordings_to_sound_and_figures(cli, voices: Pat
     damaged = next(voices.rglob("*.flac"))
     (damaged.parent / "broken.flac").write_bytes(damaged.read_bytes()[:3000])
     run, out = tmp_path / "run", tmp_path / "out"
-    trained = cli("train", voices, "-o", run, "--epochs", "6", "--json", *SMALL)
+    trained = cli("train", voices, "-o", run, "--epochs", "6", "--set", "training.batch_size=8", "--json", *SMALL)
     assert trained.code == 0, trained.err
     assert "broken.flac" in trained.err
     recorded = json.loads((run / "config.json").read_text())

@@ -140,7 +140,9 @@ def test_expectation_in_every_kind_of_model(kind: str) -> None:
     if kind == "conditional":
         config = config.model_copy(update={"label": "label", "classes": 3})
     torch.manual_seed(0)
-    batch = Batch(torch.randn(4, *shape), labels={"label": torch.tensor([0, 2, -1, -1])})
+    # Pictures as bright as pictures are: elsewhere gradients of hundreds of nats hang on single draws.
+    x = torch.rand(4, *shape) if len(shape) == 3 else torch.randn(4, *shape)
+    batch = Batch(x, labels={"label": torch.tensor([0, 2, -1, -1])})
     if kind == "sequence":
         batch = Batch(torch.randn(2, 5, 3), lengths=torch.tensor([5, 4]))
     if kind == "masked":
@@ -167,7 +169,8 @@ def test_expectation_in_every_kind_of_model(kind: str) -> None:
         difference = (plain - double).double().reshape(len(plain), -1)
         difference = difference @ torch.randn(difference.shape[1], dtype=torch.float64)
         error = difference.std() / math.sqrt(len(difference))
-        assert float(difference.mean().abs() / (error + 1e-7)) < 4.5, name
+        rounding = 1e-3 * plain.mean(0).norm()
+        assert float(difference.mean().abs()) < 4.5 * float(error + rounding) + 1e-6, name
 
 
 def test_evaluation_needs_no_gradient() -> None:

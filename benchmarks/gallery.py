@@ -18,14 +18,14 @@ TILE, GAP, HEAD = 64, 4, 14
 
 
 def write_gallery(
-    path: Path, truth: Pixels, damaged: Sequence[tuple[Flags, dict[str, Pixels]]], systems: Sequence[str]
+    path: Path, truth: Pixels, damaged: Sequence[tuple[Pixels, dict[str, Pixels]]], systems: Sequence[str]
 ) -> None:
     """Writes a picture with a row for each kind of damage: original, what is given, and what each system makes of it.
 
     Args:
         path: where to.
         truth: pictures, shape (N, H, W, C).
-        damaged: for each kind of damage what is missing, shape (N, H, W), and the results by the system's name.
+        damaged: for each kind of damage what is given, as pictures, and the results by the system's name.
         systems: in the order of the columns.
     """
     columns = ["original", "given", *systems]
@@ -33,15 +33,19 @@ def write_gallery(
     pen = ImageDraw.Draw(sheet)
     for column, name in enumerate(columns):
         pen.text((GAP + column * (TILE + GAP), 1), _short(name), fill="black")
-    for row, (missing, results) in enumerate(damaged):
+    for row, (given, results) in enumerate(damaged):
         example = row % len(truth)
-        given = np.where(missing[example][..., None], np.uint8(128), truth[example])
-        tiles = [truth[example], given, *(results[system][example] for system in systems)]
+        tiles = [truth[example], given[example], *(results[system][example] for system in systems)]
         for column, tile in enumerate(tiles):
             place = (GAP + column * (TILE + GAP), HEAD + row * (TILE + GAP))
             sheet.paste(_drawn(tile), place)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_picture(path, np.asarray(sheet), synthetic=synthetic_tag("inpaint"))
+
+
+def greyed(images: Pixels, missing: Flags) -> Pixels:
+    """Returns pictures (N, H, W, C) with grey where they are missing (N, H, W)."""
+    return np.where(missing[..., None], np.uint8(128), images)
 
 
 def _drawn(pixels: Pixels) -> Image.Image:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from benchmarks.baselines import holes
 from benchmarks.baselines.holes import Fill, Flags, Pixels
 from benchmarks.filling import OURS, Pictures, draw_masks, open_set, our_fill, read_pictures, train_model
-from benchmarks.gallery import write_gallery
+from benchmarks.gallery import greyed, write_gallery
 from benchmarks.harness import RESULTS, Claim, Key, Options, Results, Row, floor_and_goal, parse
 from benchmarks.imputation import imputation_claims, imputation_keys, imputation_rows
 from benchmarks.picture_metrics import Errors, errors, lead, ssim
@@ -103,7 +103,7 @@ def set_rows(name: str, options: Options) -> Iterator[Row]:
     """Trains on a set, and scores all systems on all masks."""
     pictures = read_pictures(name, options)
     ours = our_fill(train_model(name, options))
-    shown: list[tuple[Flags, dict[str, Pixels]]] = []
+    shown: list[tuple[Pixels, dict[str, Pixels]]] = []
     for damage in DAMAGES:
         missing, setting = draw_masks(damage.mask, pictures.test, options.seed), f"{name}, {damage.name}"
         validation_holes = draw_masks(damage.mask, pictures.validation, options.seed + 1)
@@ -114,7 +114,7 @@ def set_rows(name: str, options: Options) -> Iterator[Row]:
             yield Row(Key(system, "PSNR", setting), found[system].psnr, "dB")
             yield Row(Key(system, "SSIM", setting), ssim(pictures.test, result, missing), "")
         yield lead_row(setting, found, pictures.groups)
-        shown.append((missing, filled))
+        shown.append((greyed(pictures.test, missing), filled))
     write_gallery(RESULTS / f"inpainting-{name}.png", pictures.test, shown, [*PEERS, OURS])
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from benchmarks.baselines import holes, noise
 from benchmarks.baselines.holes import Flags, Pixels
 from benchmarks.filling import OURS, Pictures, draw_masks, our_fill, read_pictures, train_model
-from benchmarks.gallery import write_gallery
+from benchmarks.gallery import greyed, write_gallery
 from benchmarks.harness import RESULTS, Claim, Key, Options, Results, Row, floor_and_goal, parse
 from benchmarks.picture_metrics import Errors, errors, lead, ssim
 from latentia.data import Canvas, Mask
@@ -32,7 +32,7 @@ HOLES: dict[str, Mask] = {
     **{f"blocks {100 * share:.0f} %": Blocks(share, share) for share in (0.1, 0.25, 0.5)},
     **{f"scratches {count}": Scratches(count) for count in (3, 6, 12)},
 }
-WITHOUT = "as it came"
+WITHOUT, BEST_PEER = "as it came", "best peer"
 BIHARMONIC = "scikit-image biharmonic"
 NOISE_PEERS = ("scikit-image non-local means", "scikit-image wavelet", "scikit-image total variation")
 COLOUR_PICTURES, TUNED = 200, 40
@@ -57,28 +57,37 @@ def set_rows(name: str, options: Options) -> Iterator[Row]:
     trained = train_model(name, options)
     fill = our_fill(trained)
     everywhere = np.ones(test.shape[:3], np.bool_)
-    shown: list[tuple[Flags, dict[str, Pixels]]] = []
+    shown: list[tuple[Pixels, dict[str, Pixels]]] = []
     for damage, level in LEVELS.items():
         noisy = add_noise(test, level, options.seed)
         results = {WITHOUT: noisy, **denoised_by_peers(pictures, noisy, level, options), OURS: denoised(trained, noisy)}
-        yield from scored(f"{name}, {damage}", test, results, everywhere, groups)
+        found = {system: errors(test, result, everywhere) for system, result in results.items()}
+        yield from scored(f"{name}, {damage}", test, results, found, everywhere, groups)
+        shown.append((noisy, {BEST_PEER: results[best_peer(found)], OURS: results[OURS]}))
     for damage, mask in HOLES.items():
         missing = draw_masks(mask, test, options.seed)
         results = {BIHARMONIC: holes.biharmonic(test, missing), OURS: fill(test, missing)}
-        yield from scored(f"{name}, {damage}", test, results, missing, groups)
-        shown.append((missing, results))
-    write_gallery(RESULTS / f"restoration-{name}.png", test, shown, [BIHARMONIC, OURS])
+        found = {system: errors(test, result, missing) for system, result in results.items()}
+        yield from scored(f"{name}, {damage}", test, results, found, missing, groups)
+        shown.append((greyed(test, missing), {BEST_PEER: results[BIHARMONIC], OURS: results[OURS]}))
+    write_gallery(RESULTS / f"restoration-{name}.png", test, shown, [BEST_PEER, OURS])
 
 
-def scored(setting: str, truth: Pixels, results: dict[str, Pixels], where: Flags, groups: Flags) -> Iterator[Row]:
-    """Returns the rows of one damage."""
-    found: dict[str, Errors] = {system: errors(truth, result, where) for system, result in results.items()}
+def scored(
+    setting: str, truth: Pixels, results: dict[str, Pixels], found: Mapping[str, Errors], where: Flags, groups: Flags
+) -> Iterator[Row]:
+    """Returns the rows of one damage, with the errors that were found where it is."""
     for system, result in results.items():
         yield Row(Key(system, "PSNR", setting), found[system].psnr, "dB")
         yield Row(Key(system, "SSIM", setting), ssim(truth, result, where), "")
-    best = max((system for system in results if system != OURS), key=lambda system: found[system].psnr)
+    best = best_peer(found)
     value, low, high = lead(found[OURS], found[best], groups)
     yield Row(Key(OURS, LEAD, setting), value, "dB", details={"peer": best, "low": low, "high": high})
+
+
+def best_peer(found: Mapping[str, Errors]) -> str:
+    """Returns the name of the best system but ours."""
+    return max((system for system in found if system != OURS), key=lambda system: found[system].psnr)
 
 
 def add_noise(images: Pixels, level: float, seed: int) -> Pixels:

@@ -19,6 +19,7 @@ from latentia.data import (
     open_source,
 )
 from latentia.errors import FileError, OptionError
+from latentia.models import build_model
 from latentia.presets import PRESETS, default_preset, get_preset, resolve
 from latentia.registry import Registry
 from latentia.training.fit import prepare_training
@@ -130,6 +131,17 @@ def test_ladders_fit_pictures_of_any_size(side: int) -> None:
     config, form = resolve(source, "ladder", {})
     groups = prepare_training(source.load(form), form, config).model.infer(Batch(torch.rand(2, 3, side, side))).latents
     assert len(groups) == (2 if side == 8 else 3)
+
+
+@pytest.mark.parametrize("side", [8, 28, 64, 256])
+def test_presets_that_fill_in_fit_pictures_of_any_size(side: int) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (2, side, side, 3), dtype=np.uint8)
+    source = ArraySource("pictures", lambda split: Arrays(images), lambda: "f")
+    config, form = resolve(source, "inpainting", {"data": {"size": side}})
+    model = build_model(config.model, form.event_shape)
+    picture = torch.rand(1, 3, side, side)
+    given = torch.zeros(1, 1, side, side, dtype=torch.bool)
+    assert model.infer(Batch(picture, given=given)).likelihood.mean.shape == (1, 1, 3, side, side)
 
 
 def test_ladders_take_a_mixture_where_pixels_have_many_levels() -> None:

@@ -91,10 +91,13 @@ def _image(form: Preprocessing) -> Settings:
 
 
 def _inpainting(form: Preprocessing) -> Settings:
-    """A U-Net over a smooth surface through what is given, told noise levels; all kinds of masks."""
-    stages = _stages(form.event_shape)
+    """A U-Net over surfaces through what is given, told noise levels; all kinds of masks."""
+    stages = min(4, _stages(form.event_shape))
     encoder = {"name": "residual", "widths": [24, 48, 64, 64][:stages], "blocks": [1] * stages}
-    decoder = {"name": "unet", "widths": [64, 128, 128, 128][:stages], "blocks": [2] * stages, "dense": 64}
+    # A narrow network sees more of large pictures in the same minutes; large batches are worth more than many steps.
+    widths = [48, 96, 128] if min(form.event_shape[1:]) < 64 else [32, 64, 96]
+    widths, blocks = [*widths, 128][:stages], [1] * (stages - 1) + [2]
+    decoder = {"name": "unet", "widths": widths, "blocks": blocks, "dense": 64}
     return {
         "model": {
             "kind": "masked",

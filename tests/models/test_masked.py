@@ -2,20 +2,22 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch.distributions import Independent, Normal, kl_divergence
 
 from latentia.config import ModelConfig, Part
 from latentia.core import Batch, Latents
 from latentia.distributions import EitherPrior
 from latentia.models import MaskedVAE, build_model
+from latentia.models.masked import FAVOUR
+from latentia.nets import smooth_fill
 from latentia.objectives import Elbo, Iwae, group_rate, marginal_nats
 
 SHAPE = (1, 8, 8)
 
 
-def masked(likelihood: str = "discretised-gaussian", prior: str = "standard-normal") -> MaskedVAE:
-    torch.manual_seed(0)
-    config = ModelConfig(
+def masked_config(likelihood: str, prior: str = "standard-normal") -> ModelConfig:
+    return ModelConfig(
         kind="masked",
         latent_dim=3,
         encoder=Part(name="dense", width=8),
@@ -23,7 +25,11 @@ def masked(likelihood: str = "discretised-gaussian", prior: str = "standard-norm
         likelihood=Part(name=likelihood),
         prior=Part(name=prior),
     )
-    model = build_model(config, SHAPE).eval()
+
+
+def masked(likelihood: str = "discretised-gaussian", prior: str = "standard-normal") -> MaskedVAE:
+    torch.manual_seed(0)
+    model = build_model(masked_config(likelihood, prior), SHAPE).eval()
     assert isinstance(model, MaskedVAE)
     with torch.no_grad():  # fresh models ignore their input
         for parameter in model.parameters():
@@ -121,11 +127,32 @@ def test_what_is_given_changes_what_is_expected_and_what_is_hidden_does_not() ->
     )
 
 
-def test_the_first_guess_is_the_mean_of_what_was_observed() -> None:
-    model, x, observed = masked(), pictures(50), some(50)
-    model.start_at(Batch(torch.where(observed, x, torch.nan), observed))
-    mean = torch.where(observed, x, 0.0).sum(0) / observed.sum(0)
-    assert model.guess.mean == pytest.approx(mean, abs=1e-6)
+def test_what_it_starts_from_does_not_suffer_from_holes() -> None:
+    coarse = torch.rand(200, 1, 3, 3, generator=torch.Generator().manual_seed(0))
+    x, observed = F.interpolate(coarse, (8, 8), mode="bilinear", align_corners=True), some(200)
+    complete, holed = masked(), masked()
+    complete.start_at(Batch(x))
+    holed.start_at(Batch(torch.where(observed, x, torch.nan), observed))
+    for whole, from_parts in ((complete.guess, holed.guess), (complete.stationary, holed.stationary)):
+        assert from_parts.mean == pytest.approx(whole.mean, abs=0.05)
+    blurred = [(model.stationary(x, observed) - x)[~observed].square().mean() for model in (complete, holed)]
+    flat = (x - x.mean(0))[~observed].square().mean()
+    assert blurred[1] < 1.5 * blurred[0] < 0.1 * flat
+
+
+def test_before_training_pictures_lie_between_the_surfaces() -> None:
+    model, x, given = build_model(masked_config("gaussian"), SHAPE).eval(), pictures(), some()
+    assert isinstance(model, MaskedVAE)
+    model.start_at(Batch(pictures(50)))
+    guess = model.guess(x, given).mean
+    smooth = smooth_fill(x, given, guess).clamp(0, 1)
+    stationary = model.stationary(x, given, start=smooth).clamp(0, 1)
+    patches = model.patches(x, given, start=(smooth + stationary) / 2).clamp(0, 1)
+    surfaces = torch.stack([smooth, stationary, patches])
+    shares = torch.tensor(FAVOUR).softmax(0).view(3, 1, 1, 1, 1)
+    filled = model.marginal(Batch(x, given=given)).mean[0]
+    assert torch.allclose(filled, (shares * surfaces).sum(0), atol=1e-5)
+    assert all((surfaces[one] - surfaces[one - 1]).abs().max() > 0.01 for one in range(3))
 
 
 def test_one_look_serves_all_latents() -> None:

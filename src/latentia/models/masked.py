@@ -14,9 +14,15 @@ from torch.distributions import Distribution
 from latentia.core import Batch, Inference, LatentGroup, Latents, Likelihood
 from latentia.distributions import EitherPrior, LazyLikelihood, LazyPosterior, LazyPrior
 from latentia.distributions.base import diagonal_normal
-from latentia.models.base import MODELS, LatentModel
+from latentia.models.base import MODELS, LatentModel, mean_example
 from latentia.models.guess import Guess, LinearGuess
+from latentia.models.patches import PatchGuess
+from latentia.models.stationary import StationaryGuess
 from latentia.nets import CONDITIONAL_DECODERS, ConditionalDecoder, Context, Encoder, smooth_fill
+
+# Logarithms of what smooth, stationary and patches count for before any training.
+FAVOUR = (0.0, 0.0, 2.0)
+AT_ONCE = 100  # pictures
 
 
 @dataclass(frozen=True)
@@ -50,16 +56,18 @@ class Told:
 
     Attributes:
         given: True where they are given, shape (N, 1, H, W).
-        noise: standard deviation of the noise on it, shape (N, 1, 1, 1) or (N, 1, H, W).
+        noise: standard deviation of the noise on it, shape (N, 1, 1, 1).
         guess: what a linear model takes the pictures for.
-        filled: a smooth surface through what is given, and else as near to the guess as that goes, shape (N, C, H, W).
+        surfaces: through what is given, shape (SURFACES, N, C, H, W): one that is smooth, and else as near to the guess
+            as that goes; one that is as rough as pictures are; and one that is made of the patches that pictures are
+            made of. The latter two are less what noise there is.
         context: what the decoder's network sees.
     """
 
     given: Tensor
     noise: Tensor
     guess: Guess
-    filled: Tensor
+    surfaces: Tensor
     context: Context
 
     @property
@@ -87,7 +95,7 @@ class MaskedVAE(LatentModel):
         posterior: features, with those of the given part mixed in, to the change of the linear model's q(z|x, given).
         expectation: features of the given part to p(z|given part).
         prior: p(z) where nothing is given.
-        decoder: latents and the given part to the likelihood's parameters, as a change of a smooth surface; it takes
+        decoder: latents and the given part to the likelihood's parameters, as a change of surfaces through it; it takes
             one number more than there are latents, which says that they are unknown.
         likelihood: parameters to p(x|z, given part).
 
@@ -127,6 +135,8 @@ class MaskedVAE(LatentModel):
         self.decoder = decoder
         self.likelihood = likelihood
         self.guess = LinearGuess(decoder.event_shape, latent_dim=prior.latent_dim)
+        self.stationary = StationaryGuess(decoder.event_shape)
+        self.patches = PatchGuess(decoder.event_shape)
         self.log_misfit = nn.Parameter(torch.zeros(()))
 
     def posterior_of(self, batch: Batch) -> Distribution:
@@ -141,9 +151,20 @@ class MaskedVAE(LatentModel):
         likelihood, marginal = (self._rest(part, batch, told) for part in (decoded[:-1], decoded[-1:]))
         return Inference(latents=(group,), likelihood=likelihood, marginal=marginal)
 
+    def examples(self, batch: Batch) -> Tensor:
+        if batch.observed is None:
+            return batch.x
+        # The mean in holes would take structure away from pictures, and put the structure of the holes in.
+        return smooth_fill(batch.x, batch.observed, mean_example(batch)).clamp(0, 1)
+
     def start_at(self, batch: Batch) -> None:
-        self.guess.start_at(self.examples(batch))
-        self.prior.start_at(self.examples(batch))
+        examples = self.examples(batch)
+        if batch.observed is not None:
+            # Patches of smooth fillings are too smooth; those of what such patches make one expect are less so.
+            self.patches.start_at(examples)
+            examples = self._made_of_patches(examples, batch.observed.all(1, keepdim=True))
+        for part in (self.guess, self.stationary, self.patches, self.prior):
+            part.start_at(examples)
 
     def decode(self, latents: Latents) -> Likelihood:
         told = self._look(Batch(self.guess.mean[None]))  # one look for all: there is nothing
@@ -161,6 +182,10 @@ class MaskedVAE(LatentModel):
         no_latents = batch.x.new_zeros(0, len(batch), self.latent_dim)
         return self._rest(self._decode(no_latents, told, and_none=True), batch, told)
 
+    def _made_of_patches(self, examples: Tensor, observed: Tensor) -> Tensor:
+        parts = zip(torch.split(examples, AT_ONCE), torch.split(observed, AT_ONCE), strict=True)
+        return torch.cat([self.patches(x, given, start=x).clamp(0, 1) for x, given in parts])
+
     def _look(self, batch: Batch) -> Told:
         empty = batch.x.new_zeros(len(batch), 1, *batch.x.shape[2:])
         given = empty.bool() if batch.given is None else batch.given[:, :1]
@@ -169,8 +194,11 @@ class MaskedVAE(LatentModel):
         # What is solved for loses too much in the half precision of an autocast.
         with torch.autocast(x.device.type, enabled=False):
             guess = self.guess(x, given, noise)
-            filled = smooth_fill(x, given, guess.mean).clamp(0, 1)
-        return Told(given, noise, guess, filled, self.decoder.look(x, given, noise, filled, guess.mean))
+            smooth = smooth_fill(x, given, guess.mean).clamp(0, 1)
+            stationary = self.stationary(x, given, noise, smooth).clamp(0, 1)
+            patches = self.patches(x, given, noise, start=(smooth + stationary) / 2).clamp(0, 1)
+        surfaces = torch.stack([smooth, stationary, patches])
+        return Told(given, noise, guess, surfaces, self.decoder.look(x, given, noise, guess.mean, surfaces))
 
     def _posterior(self, batch: Batch, told: Told) -> Distribution:
         """Returns q(z|x, given): that of the linear model, and what the networks change of it."""
@@ -191,7 +219,11 @@ class MaskedVAE(LatentModel):
         if and_none:
             unknown = F.pad(z.new_zeros(1, *z.shape[1:]), (0, 1), value=1.0)  # the last number says so
             code, change = torch.cat([code, unknown]), torch.cat([change, change.new_zeros(1, *change.shape[1:])])
-        return self.decoder(code, told.context, change).float() + self._centre((told.filled + change).clamp(0, 1))
+        parameters, logits = self.decoder(code, told.context, change)
+        favour = torch.tensor(FAVOUR, device=logits.device)[:, None, None]
+        shares = (logits.float() + favour).softmax(2)[:, :, :, None]
+        between = (shares * told.surfaces.transpose(0, 1)).sum(2)
+        return parameters.float() + self._centre((between + change).clamp(0, 1))
 
     def _centre(self, pictures: Tensor) -> Tensor:
         """Returns parameters of a likelihood around pictures (K, N, C, H, W); 0 where a likelihood has none."""

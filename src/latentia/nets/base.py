@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from latentia.registry import Registry
 
 Shape = tuple[int, ...]
+SURFACES = 3  # through what is given of a picture, from which a conditional decoder begins
 
 
 class Encoder(nn.Module, ABC):
@@ -96,19 +97,19 @@ class ConditionalDecoder(Centred):
     features: int
 
     @abstractmethod
-    def look(self, x: Tensor, given: Tensor, noise: Tensor, filled: Tensor, guess: Tensor) -> Context:
+    def look(self, x: Tensor, given: Tensor, noise: Tensor, guess: Tensor, surfaces: Tensor) -> Context:
         """Looks at what is given; once for all latents.
 
         Args:
             x: pictures, shape (N, C, H, W); what is not given may be anything.
             given: True where `x` is given, shape (N, 1, H, W).
             noise: standard deviation of the noise on what is given, broadcastable to `given`.
-            filled: `x` where it is given, a smooth surface elsewhere.
             guess: what the pictures may be as a whole.
+            surfaces: through what is given, shape (SURFACES, N, C, H, W).
         """
 
     @abstractmethod
-    def forward(self, z: Tensor, context: Context, change: Tensor) -> Tensor:
+    def forward(self, z: Tensor, context: Context, change: Tensor) -> tuple[Tensor, Tensor]:
         """Decodes.
 
         Args:
@@ -117,7 +118,8 @@ class ConditionalDecoder(Centred):
             change: what the latents change of the pictures at first sight, shape (K, N, C, H, W).
 
         Returns:
-            Parameters, shape (K, N, *out_shape).
+            Parameters, shape (K, N, *out_shape), as a change of a mean of the surfaces; and the logarithms of what each
+            of these counts for in it, shape (K, N, SURFACES, H, W).
         """
 
 

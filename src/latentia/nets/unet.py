@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from latentia.nets.base import (
     CONDITIONAL_DECODERS,
+    SURFACES,
     ConditionalDecoder,
     Context,
     Shape,
@@ -41,7 +42,8 @@ class UNet(ConditionalDecoder):
     Example:
         >>> net = UNet(2, (1, 8, 8), (1, 8, 8), widths=(4, 6), blocks=(1, 1), dense=8)
         >>> x, given = torch.zeros(3, 1, 8, 8), torch.ones(3, 1, 8, 8, dtype=torch.bool)
-        >>> net(torch.zeros(5, 3, 2), net.look(x, given, torch.zeros(3, 1, 1, 1), x, x), torch.zeros(5, *x.shape)).shape
+        >>> context = net.look(x, given, torch.zeros(3, 1, 1, 1), x, x.expand(3, *x.shape))
+        >>> net(torch.zeros(5, 3, 2), context, torch.zeros(5, *x.shape))[0].shape
         torch.Size([5, 3, 1, 8, 8])
     """
 
@@ -67,7 +69,7 @@ class UNet(ConditionalDecoder):
         self.down = nn.ModuleList(self._down(stage) for stage in range(len(self.widths)))
         self.up = nn.ModuleList(self._up(stage) for stage in range(len(self.widths)))
         self.see = nn.Conv2d(4 * self.event_shape[0], self.widths[0], 3, padding=1)
-        self.head = nn.Conv2d(self.widths[0], 4 * self.out_shape[0], 3, padding=1)
+        self.head = nn.Conv2d(self.widths[0], 4 * (self.out_shape[0] + SURFACES), 3, padding=1)
         self.shuffle = nn.PixelShuffle(2)
         size = self.widths[-1] * sides[0] * sides[1]
         self.gather = nn.Linear(size, dense)
@@ -76,17 +78,18 @@ class UNet(ConditionalDecoder):
         initialise_residual(self)
         zero_initialise(self.head)
 
-    def look(self, x: Tensor, given: Tensor, noise: Tensor, filled: Tensor, guess: Tensor) -> Context:
-        mask = given.to(filled.dtype)
+    def look(self, x: Tensor, given: Tensor, noise: Tensor, guess: Tensor, surfaces: Tensor) -> Context:
+        mask = given.to(guess.dtype)
         level = NOISE_SCALE * noise * mask
-        hidden = torch.cat([network_input(x, given), 2 * filled - 1, 2 * guess - 1, mask, level], 1)
+        takes = [2 * take - 1 for take in (guess, *surfaces)]
+        hidden = torch.cat([network_input(x, given), *takes, mask, level], 1)
         maps: list[Tensor] = []
         for stage in self.down:
             hidden = stage(hidden)
             maps.append(hidden)
         return Context(F.relu(self.gather(F.relu(hidden).flatten(1))), tuple(maps))
 
-    def forward(self, z: Tensor, context: Context, change: Tensor) -> Tensor:
+    def forward(self, z: Tensor, context: Context, change: Tensor) -> tuple[Tensor, Tensor]:
         features, *maps = (_for_each(part, z) for part in (context.features, *context.maps))
         maps[0] = maps[0] + self.see(F.pixel_unshuffle(2 * change.flatten(0, 1), 2))
         whole = F.relu(self.mix(torch.cat([features, z.flatten(0, 1)], 1)))
@@ -95,10 +98,11 @@ class UNet(ConditionalDecoder):
             hidden = self.up[stage](hidden)
             if stage:
                 hidden = hidden + maps.pop()
-        return self.shuffle(self.head(hidden)).unflatten(0, z.shape[:2])
+        decoded = self.shuffle(self.head(hidden)).unflatten(0, z.shape[:2])
+        return decoded[:, :, :-SURFACES], decoded[:, :, -SURFACES:]
 
     def _down(self, stage: int) -> nn.Module:
-        channels = self.widths[stage - 1] if stage else 3 * self.event_shape[0] + 2
+        channels = self.widths[stage - 1] if stage else (2 + SURFACES) * self.event_shape[0] + 2
         return nn.Sequential(*halve(channels, self.widths[stage], first=not stage), *self._residual(stage))
 
     def _up(self, stage: int) -> nn.Module:

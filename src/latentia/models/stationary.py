@@ -1,0 +1,137 @@
+"""Surfaces through what is given of pictures, as rough as pictures are."""
+
+from __future__ import annotations
+
+import math
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from latentia.nets.base import Shape
+
+STEPS = 20
+SMOOTHING = 5  # frequencies to each side that share an estimate of their power
+LEAST_POWER = 1e-6  # of the mean power
+TINY = 1e-12
+
+
+class StationaryGuess(nn.Module):
+    """Pictures given any part of them, under a normal distribution that is the same everywhere in a picture.
+
+    Its covariance is diagonal in the basis of the cosine transform (Ahmed, Natarajan and Rao, 1974, IEEE Transactions
+    on Computers C-23): a power for each frequency, estimated from examples, and for each of the colours that do not
+    go together in them. It knows textures and edges rather than what pictures show, and a few hundred examples are
+    enough for it; what is expected given a part is Kriging in large, Wiener's filter where there is noise.
+
+    Args:
+        event_shape: (C, H, W).
+
+    Attributes:
+        mean: of the examples, shape (C, H, W).
+        colours: orthogonal, shape (C, C).
+        power: of each colour and frequency, shape (C, H, W).
+
+    Example:
+        >>> ramps = torch.linspace(-1, 1, 8) * torch.rand(50, 1, 1, 1, generator=torch.Generator().manual_seed(0))
+        >>> ramps = 0.5 + 0.4 * ramps.expand(50, 1, 8, 8)
+        >>> surface = StationaryGuess((1, 8, 8))
+        >>> surface.start_at(ramps)
+        >>> given = torch.rand(50, 1, 8, 8, generator=torch.Generator().manual_seed(1)) < 0.5
+        >>> bool((surface(ramps, given) - ramps).abs().max() < 0.1)
+        True
+    """
+
+    mean: Tensor
+    colours: Tensor
+    power: Tensor
+    down: Tensor
+    across: Tensor
+
+    def __init__(self, event_shape: Shape) -> None:
+        super().__init__()
+        size = torch.Size(event_shape)
+        self.register_buffer("mean", torch.full(size, 0.5))
+        self.register_buffer("colours", torch.eye(size[0]))
+        self.register_buffer("power", torch.ones(size))
+        self.register_buffer("down", _cosines(size[1]), persistent=False)
+        self.register_buffer("across", _cosines(size[2]), persistent=False)
+
+    def forward(
+        self, x: Tensor, given: Tensor, noise: Tensor | None = None, start: Tensor | None = None, steps: int = STEPS
+    ) -> Tensor:
+        """Returns what is expected, shape (N, C, H, W); `x` where that is given without noise.
+
+        Args:
+            x: pictures, shape (N, C, H, W); what is missing may be anything, NaN included.
+            given: True where `x` is given, shape (N, 1, H, W).
+            noise: standard deviation of the noise on it, shape (N, 1, 1, 1); none if None.
+            start: pictures from which the search begins, shape (N, C, H, W); the mean if None.
+            steps: of the conjugate gradients.
+        """
+        away = torch.where(given, x, self.mean if start is None else start) - self.mean
+        away = self._turned(away.float(), self.colours)
+        power = self.power if noise is None else self.power + noise.square()
+        whole = away + self._change(away, ~given, power, steps)
+        if noise is not None:  # in what is given, and just so in what is expected of the rest
+            whole = self._from_frequencies(self._to_frequencies(whole) * (self.power / power))
+        return self.mean + self._turned(whole, self.colours.T)
+
+    @torch.no_grad()
+    def start_at(self, examples: Tensor) -> None:
+        """Takes the powers of examples (N, C, H, W)."""
+        self.mean.copy_(examples.mean(0))
+        away = examples.float() - self.mean
+        flat = away.transpose(0, 1).flatten(1)
+        _, directions = cast(tuple[Tensor, Tensor], torch.linalg.eigh(flat @ flat.T / flat.shape[1]))
+        self.colours.copy_(directions.T)
+        power = self._to_frequencies(self._turned(away, self.colours)).square().mean(0)
+        least = (LEAST_POWER * power.mean()).clamp_min(TINY)
+        margin = [SMOOTHING // 2] * 4
+        logs = F.pad(power.clamp_min(least).log()[None], margin, mode="replicate")
+        self.power.copy_(F.avg_pool2d(logs, SMOOTHING, 1)[0].exp())
+
+    def _turned(self, x: Tensor, colours: Tensor) -> Tensor:
+        return torch.einsum("dc,nchw->ndhw", colours, x)
+
+    def _change(self, away: Tensor, hidden: Tensor, power: Tensor, steps: int) -> Tensor:
+        """Returns the change of the hidden part that makes all of it most probable, by conjugate gradients."""
+
+        def improbable(values: Tensor) -> Tensor:
+            return hidden * self._from_frequencies(self._to_frequencies(values) / power)
+
+        def probable(values: Tensor) -> Tensor:
+            return hidden * self._from_frequencies(self._to_frequencies(values) * power)
+
+        residual = -improbable(away)
+        change = torch.zeros_like(away)
+        direction = ahead = probable(residual)
+        size = _products(residual, ahead)
+        for _ in range(steps):
+            image = improbable(direction)
+            step = size / (_products(direction, image) + TINY)
+            change = change + step * direction
+            residual = residual - step * image
+            ahead = probable(residual)
+            size, before = _products(residual, ahead), size
+            direction = ahead + size / (before + TINY) * direction
+        return change
+
+    def _to_frequencies(self, x: Tensor) -> Tensor:
+        return self.down @ x @ self.across.T
+
+    def _from_frequencies(self, x: Tensor) -> Tensor:
+        return self.down.T @ x @ self.across
+
+
+def _products(left: Tensor, right: Tensor) -> Tensor:
+    return (left * right).sum((2, 3), keepdim=True)
+
+
+def _cosines(length: int) -> Tensor:
+    """Returns the orthonormal cosine transform of vectors, shape (length, length)."""
+    places = torch.arange(length, dtype=torch.float64)
+    waves = torch.cos(math.pi / length * (places + 0.5) * places[:, None]) * math.sqrt(2 / length)
+    waves[0] /= math.sqrt(2)
+    return waves.float()

@@ -37,8 +37,8 @@ from latentia.training.schedule import learning_rate_factor, training_progress
 log = logging.getLogger(__name__)
 # Steps in a row without a finite gradient, after which a training is given up.
 MOST_LEFT_OUT = 5
-# A warm-up is cut to one step in so many, lest a short training be over before its rate has risen; but not to fewer than
-# these, for a full step by an optimiser that knows a gradient or two can do lasting damage.
+# A warm-up is cut to one step in so many, lest a short training be over before its rate has risen; but not to fewer
+# than these, for a full step by an optimiser that knows a gradient or two can do lasting damage.
 WARMUP_SHARE, LEAST_WARMUP = 10, 10
 WAYS_OUT = "The last good checkpoint stays. Try a smaller training.learning_rate or training.gradient_clip"
 

@@ -61,14 +61,17 @@ class PatchGuess(nn.Module):
             start: a first surface, shape (N, C, H, W).
         """
         level = x.new_zeros(len(x), 1, 1, 1) if noise is None else noise
+        certain = given & (level == 0)
         step = max(1, (self.side + 1) // (2 if self.training else 3))
         expected = start
         for number, spread in enumerate(OPEN_IN_TRAINING if self.training else OPEN):
             variance = torch.where(given, level.square() + EXACT**2, spread**2)
             grid = _Grid(x, self.side, step, number)
-            patches = self.kinds(grid.cut(torch.where(given, x, expected)), grid.cut(variance.expand_as(x)))
+            patches = grid.cut(torch.where(given, x, expected))
+            left_open = grid.cut(~certain * 1.0).any(1)
+            patches[left_open] = self.kinds(patches[left_open], grid.cut(variance.expand_as(x))[left_open])
             expected = grid.join(patches)
-        return torch.where(given & (level == 0), x, expected)
+        return torch.where(certain, x, expected)
 
     @torch.no_grad()
     def start_at(self, examples: Tensor) -> None:

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 KINDS = 30
-RANK = 24
+RANK = 32
 LEAST_LEARNED_FROM = 20  # patches for each kind
 ROUNDS = 8  # of the search for kinds
 LEAST_VARIANCE = 1e-5

@@ -20,6 +20,8 @@ from benchmarks.harness import CACHE
 WIDTH = 128
 BATCH = 128
 CLASSES = 10
+EPOCHS = 4
+QUICK = 1500  # pictures
 
 
 class Classifier(nn.Module):
@@ -51,16 +53,20 @@ class Classifier(nn.Module):
         return (found == labels).float().mean().item()
 
 
-def classifier(name: str, pixels: Tensor, labels: Tensor, epochs: int = 4, folder: Path = CACHE) -> Classifier:
+def classifier(
+    name: str, pixels: Tensor, labels: Tensor, *, quick: bool = False, folder: Path | None = None
+) -> Classifier:
     """Returns the classifier of a set; it is trained where it is not kept yet.
 
     Args:
         name: of the set.
         pixels: uint8 training pictures (N, 1, 28, 28).
         labels: their classes, shape (N,).
-        epochs: passes over them.
-        folder: where it is kept.
+        quick: whether it is trained on few of them only, and kept apart.
+        folder: where it is kept; a cache beside the results if None.
     """
+    part, epochs = (QUICK, 1) if quick else (len(pixels), EPOCHS)
+    folder = folder or (CACHE / "quick" if quick else CACHE)
     path = folder / f"classifier-{name}-{epochs}.safetensors"
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -68,7 +74,7 @@ def classifier(name: str, pixels: Tensor, labels: Tensor, epochs: int = 4, folde
         if path.exists():
             model.load_state_dict(load_file(path))
             return model.eval()
-        _train(model, pixels, labels, epochs)
+        _train(model, pixels[:part], labels[:part], epochs)
     folder.mkdir(parents=True, exist_ok=True)
     save_file(model.state_dict(), path)
     return model.eval()

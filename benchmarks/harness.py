@@ -166,7 +166,8 @@ class Results:
         for row in function():
             found.add(row.key)
             self._document["rows"] = [kept for kept in self._document["rows"] if _key(kept) != row.key]
-            self._document["rows"].append({**row.as_json(), "load": round(load, 2)})
+            facts = {"load": round(load, 2), "commit": self._document["commit"]}
+            self._document["rows"].append({**row.as_json(), **facts})
             self._write()
         if found != set(keys):
             raise ValueError(f"Measured {sorted(map(str, found))}, promised {sorted(map(str, keys))}.")

@@ -7,16 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from benchmarks import cpu, mnist
+from benchmarks import features, mnist
 from benchmarks.baselines import holes
 from benchmarks.filling import MINUTES
 from benchmarks.harness import Claim, Key, Options, Results, Row, floor_and_goal
 from latentia.core import Batch
 from latentia.data import Dataset, open_source
-from latentia.hardware import tuned_cpu
 from latentia.presets import resolve
 from latentia.tasks import complete
 from latentia.training.fit import fit, prepare_training
@@ -30,7 +28,6 @@ COMPLETE, ZERO, BIHARMONIC, OURS = (
     "scikit-image biharmonic",
     "Latentia, trained on pictures with holes",
 )
-CLASSIFIER_STEPS = 3000
 
 
 def imputation_keys() -> list[Key]:
@@ -46,8 +43,9 @@ def imputation_rows(options: Options) -> Iterator[Row]:
     config, form = resolve(source, "inpainting", {"training": training, "data": {"validation_fraction": 0.0}})
     train, test = source.load(form), source.load(form, "test")
     trained = fit(prepare_training(with_holes(train, options.seed), form, config, name="mnist with holes")).trained
-    classifier = train_classifier(train, 100 if options.quick else CLASSIFIER_STEPS, options.seed)
-
+    labelled = source.read("train")
+    drawn = torch.from_numpy(labelled.x.reshape(-1, 1, 28, 28).copy())
+    judge = features.classifier("mnist", drawn, torch.from_numpy(labelled.y), quick=options.quick)
     count = 200 if options.quick else len(test)
     whole = test.batch(slice(0, count))
     given = with_holes(test, options.seed + 1).batch(slice(0, count)).observed
@@ -64,7 +62,8 @@ def imputation_rows(options: Options) -> Iterator[Row]:
         ),
     }
     for system, x in filled.items():
-        yield Row(Key(system, METRIC, SETTING), accuracy(classifier, x, whole.labels["label"]), "%")
+        pixels = (x.clamp(0, 1) * 255).round().byte()
+        yield Row(Key(system, METRIC, SETTING), 100 * judge.accuracy(pixels, whole.labels["label"]), "%")
 
 
 def with_holes(dataset: Dataset, seed: int) -> Dataset:
@@ -72,38 +71,6 @@ def with_holes(dataset: Dataset, seed: int) -> Dataset:
     rows = dataset.x[np.arange(len(dataset))]
     observed = np.random.default_rng(seed).random(rows.shape[:3]) >= MISSING
     return replace(dataset, x=rows * observed[..., None], observed=observed)
-
-
-def train_classifier(dataset: Dataset, steps: int, seed: int) -> nn.Module:
-    """Trains a convolutional classifier on complete pictures."""
-    torch.manual_seed(seed)
-    network = nn.Sequential(
-        *(nn.Conv2d(1, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
-        *(nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
-        *(nn.Flatten(), nn.Dropout(0.3), nn.Linear(64 * 49, 128), nn.ReLU(), nn.Linear(128, 10)),
-    )
-    optimizer = torch.optim.AdamW(network.parameters(), 2e-3, fused=True)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    order = np.random.default_rng(seed)
-    with tuned_cpu():
-        for _ in range(steps):
-            batch = dataset.batch(order.integers(0, len(dataset), 128))
-            with cpu.autocast():
-                loss = F.cross_entropy(network(batch.x), batch.labels["label"])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-    return network.eval()
-
-
-@torch.inference_mode()
-def accuracy(classifier: nn.Module, x: Tensor, labels: Tensor) -> float:
-    """Returns the share of pictures that are recognised, %."""
-    right = [
-        (classifier(part).argmax(1) == own).sum() for part, own in zip(x.split(500), labels.split(500), strict=True)
-    ]
-    return 100 * float(torch.stack(right).sum()) / len(x)
 
 
 def imputation_claims(results: Results) -> list[Claim]:

@@ -108,7 +108,7 @@ def denoised_by_peers(pictures: Pictures, noisy: Pixels, level: float, options: 
     everywhere = np.ones(clean.shape[:3], np.bool_)
     return {
         system: noise.best_of(ways, spoiled, lambda result: -errors(clean, result, everywhere).psnr)(noisy)
-        for system, ways in noise.candidates(level).items()
+        for system, ways in noise.candidates(level, clean.shape[3] == 3).items()
     }
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from benchmarks import features, mnist, ours
 from benchmarks.baselines.pythae_peers import BINARY, SAMPLERS, eight_bit, sampled
-from benchmarks.harness import CACHE, Claim, Key, Options, Results, Row, floor_and_goal, parse
+from benchmarks.harness import Claim, Key, Options, Results, Row, floor_and_goal, parse
 from benchmarks.picture_sets import open_pictures
 from latentia.metrics import frechet_distance, precision_recall
 from latentia.runs import TrainedModel
@@ -54,10 +54,7 @@ class Judge:
         train, test = (source.read(split) for split in source.splits)
         self.pixels = torch.from_numpy(train.x.reshape(-1, 1, 28, 28).copy())
         tested = torch.from_numpy(test.x.reshape(-1, 1, 28, 28).copy())
-        part, epochs = (1500, 1) if options.quick else (None, 4)
-        folder = CACHE / "quick" if options.quick else CACHE
-        labels = torch.from_numpy(train.y)
-        self.classifier = features.classifier(name, self.pixels[:part], labels[:part], epochs, folder)
+        self.classifier = features.classifier(name, self.pixels, torch.from_numpy(train.y), quick=options.quick)
         self.accuracy = self.classifier.accuracy(tested, torch.from_numpy(test.y))
         self.real = self.classifier.features(tested[: self.n])
 

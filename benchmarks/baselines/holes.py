@@ -13,7 +13,6 @@ Pixels = NDArray[np.uint8]
 Flags = NDArray[np.bool_]
 Fill = Callable[[Pixels, Flags], Pixels]
 RADII = (1.0, 2.0, 3.0, 5.0)  # of OpenCV's neighbourhoods; its own sample program takes 3
-COMPARED = 20_000  # training pictures that the nearest is sought in
 
 
 def telea(radius: float) -> Fill:
@@ -49,7 +48,7 @@ def mean_picture(train: Pixels) -> Fill:
 
 def nearest_picture(train: Pixels) -> Fill:
     """The training picture that is nearest in what is given."""
-    compared = torch.from_numpy(train[:COMPARED].reshape(min(COMPARED, len(train)), -1)).float()
+    compared = torch.from_numpy(train.reshape(len(train), -1)).float()
     squares = compared.square()
 
     def fill(images: Pixels, missing: Flags) -> Pixels:

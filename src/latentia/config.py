@@ -119,7 +119,7 @@ class TrainingConfig(Section):
     warmup_steps: int = Field(
         default=100,
         ge=0,
-        description="linear warm-up of the learning rate; at most a tenth of all steps, or 10; then cosine decay",
+        description="linear warm-up of the learning rate; at most a tenth of the training, or 10; then cosine decay",
     )
     weight_decay: float = Field(default=0.01, ge=0)
     gradient_clip: float = Field(default=200.0, gt=0, description="largest norm of the gradient, nats per example")

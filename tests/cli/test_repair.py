@@ -163,11 +163,32 @@ def test_animations_and_huge_pictures_are_refused(cli, masked, tmp_path) -> None
     mask = draw_mask(tmp_path / "mask.png")
     result = cli("inpaint", masked, tmp_path / "moving.gif", "--mask", mask, "-o", tmp_path / "out")
     assert result.code == 2
-    assert "3 pictures" in result.err
+    assert "3 frames" in result.err
+    whole = (tmp_path / "moving.gif").read_bytes()
+    (tmp_path / "cut.gif").write_bytes(whole[: len(whole) - 12])
+    result = cli("restore", tmp_path / "cut.gif", "--model", masked, "-o", tmp_path / "out.png")
+    assert result.code == 2
+    assert "frames" in result.err
     Image.new("1", (20_000, 20_000)).save(tmp_path / "huge.png")
     result = cli("inpaint", masked, tmp_path / "huge.png", "--mask", mask, "-o", tmp_path / "out")
     assert result.code == 2
     assert "decompression bomb" in result.err
+
+
+def test_a_photograph_with_a_preview_is_no_animation(cli, masked, tmp_path) -> None:
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8))
+    picture.save(tmp_path / "camera.jpg", "MPO", save_all=True, append_images=[picture.resize((20, 15))])
+    mask = draw_mask(tmp_path / "mask.png")
+    result = cli("inpaint", masked, tmp_path / "camera.jpg", "--mask", mask, "-o", tmp_path / "out")
+    assert result.code == 0, result.err
+
+
+@pytest.mark.parametrize(("model", "said"), [("masked", True), ("trained", False)])
+def test_models_that_need_no_refining_say_so(cli, model, said, photo, tmp_path, request) -> None:
+    mask, folder = draw_mask(tmp_path / "mask.png"), request.getfixturevalue(model)
+    result = cli("inpaint", folder, photo, "--mask", mask, "--refine", 2, "-n", 1, "-o", tmp_path / "out")
+    assert result.code == 0, result.err
+    assert ("nothing to refine" in result.err) == said
 
 
 def test_results_never_replace_the_picture_or_the_mask(cli, masked, photo, tmp_path, snapshot) -> None:
@@ -202,6 +223,19 @@ def test_restore_takes_noise_off(cli, model, photo, tmp_path, request) -> None:
     assert pixels(out).shape == (30, 40, 3)
     assert not np.array_equal(pixels(out), pixels(photo))
     assert "restore" in Image.open(out).text["synthetic"]
+
+
+def test_noise_is_taken_off_around_what_is_transparent(cli, masked, tmp_path) -> None:
+    values = np.random.default_rng(0).integers(0, 256, (30, 40, 4), dtype=np.uint8)
+    values[..., 3] = 255
+    values[5:20, 8:30, 3] = 0
+    Image.fromarray(values).save(tmp_path / "logo.png")
+    out = tmp_path / "clean.png"
+    result = cli("restore", tmp_path / "logo.png", "--model", masked, "-o", out)
+    assert result.code == 0, result.err
+    clear = values[..., 3] == 0
+    assert np.array_equal(pixels(out)[clear], values[clear])
+    assert not np.array_equal(pixels(out)[~clear], values[~clear])
 
 
 def test_restore_takes_out_what_a_mask_covers_and_nothing_else(cli, masked, photo, tmp_path) -> None:

@@ -75,7 +75,8 @@ def test_nan_and_transparency_are_missing() -> None:
     ("mode", "kept"),
     [
         *((mode, mode) for mode in ("1", "L", "LA", "RGB", "RGBA", "I;16")),
-        *(("P", "RGB"), ("CMYK", "RGB"), ("HSV", "RGB"), ("F", "L"), ("I", "L")),
+        *(("P", "RGB"), ("CMYK", "RGB"), ("HSV", "RGB"), ("F", "L"), ("I", "I;16")),
+        *((mode, "I;16") for mode in ("I;16B", "I;16L")),
     ],
 )
 def test_modes(mode: str, kept: str) -> None:
@@ -90,9 +91,36 @@ def test_palettes_with_transparency_become_rgba() -> None:
     assert Canvas.from_picture(picture).pixels.shape == (6, 6, 4)
 
 
+@pytest.mark.parametrize(("mode", "key", "kept"), [("L", 7, "LA"), ("1", 0, "LA"), ("RGB", (7, 7, 7), "RGBA")])
+def test_a_colour_that_stands_for_transparency_is_missing(tmp_path, mode: str, key: Any, kept: str) -> None:
+    picture = Image.new(mode, (6, 4), "white")
+    picture.putpixel((2, 1), key)
+    picture.save(tmp_path / "keyed.png", transparency=key)
+    canvas = Canvas.from_picture(Image.open(tmp_path / "keyed.png"))
+    assert np.argwhere(canvas.missing).tolist() == [[1, 2]]
+    assert Image.fromarray(canvas.pixels).mode == kept
+
+
+@pytest.mark.parametrize(("name", "kind"), [("wide.tif", ">u2"), ("wide.pgm", "<i4"), ("wide.png", "<u2")])
+def test_sixteen_bits_of_any_file_stay_bit_for_bit(tmp_path, name: str, kind: str) -> None:
+    values = np.arange(12).reshape(3, 4) * 5003
+    Image.fromarray(values.astype(kind)).save(tmp_path / name)
+    canvas = Canvas.from_picture(Image.open(tmp_path / name))
+    assert canvas.pixels.dtype == np.uint16
+    assert np.array_equal(canvas.pixels[..., 0], values)
+
+
+def test_a_value_of_sixteen_bits_that_stands_for_transparency_is_missing(tmp_path) -> None:
+    values = np.arange(12, dtype=np.uint16).reshape(3, 4) * 5003
+    Image.fromarray(values).save(tmp_path / "keyed.png", transparency=10006)
+    canvas = Canvas.from_picture(Image.open(tmp_path / "keyed.png"))
+    assert np.argwhere(canvas.missing).tolist() == [[0, 2]]
+    assert np.array_equal(canvas.pixels[..., 0], values)
+
+
 def test_sixteen_bits_keep_their_depth() -> None:
     image = np.full((3, 3), 12345, np.uint16)
-    canvas = Canvas.from_picture(Image.fromarray(image), np.eye(3, dtype=bool))
+    canvas = Canvas.from_array(np.asarray(Image.fromarray(image)), np.eye(3, dtype=bool))
     filled = canvas.with_values(canvas.missing, np.full((3, 3, 1), 0.5, np.float32))
     assert filled[0, 0] == 32768
     assert filled[0, 1] == 12345

@@ -76,8 +76,9 @@ def test_a_limit_of_time_is_kept_and_said() -> None:
     assert result.history[-1]["learning_rate"] < result.history[0]["learning_rate"]
 
 
-def test_a_training_of_few_steps_reaches_the_learning_rate_but_not_at_once() -> None:
-    history = fit(training(epochs=12, batch_size=256, learning_rate=0.004, warmup_steps=1000)).history
+@pytest.mark.parametrize("limit", [{"epochs": 12}, {"epochs": 100_000, "max_minutes": 0.05}])
+def test_a_short_training_reaches_the_learning_rate_but_not_at_once(limit: dict[str, Any]) -> None:
+    history = fit(training(**limit, batch_size=256, learning_rate=0.004, warmup_steps=100_000)).history
     steps_per_epoch = history[0]["step"]
     assert steps_per_epoch < 10
     assert history[0]["learning_rate"] <= 0.1 * steps_per_epoch * 0.004

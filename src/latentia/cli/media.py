@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from latentia.cli.console import say
 from latentia.errors import DataError, OptionError
 from latentia.files import synthetic_tag
 
@@ -191,9 +192,12 @@ class Sounds:
 
 
 def _read_picture(form: ImagePreprocessing, path: Path) -> tuple[Pixels, Seen | None]:
-    from latentia.data import read_picture
+    from latentia.data import further_frames, read_picture
 
     picture = read_picture(path)
+    found = further_frames(picture)
+    if found is not None:
+        say(f"{path} {found}; the first one is used.")
     try:
         return form.apply(picture)
     except DataError as error:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from latentia.cli.console import count, say
+from latentia.cli.console import count, counting, say
 from latentia.cli.media import require_no_input
 from latentia.cli.options import OutputFolder, RunArgument, Seed
 from latentia.cli.outcome import Outcome
@@ -56,6 +56,8 @@ def inpaint(
         raise OptionError(f"Nothing of {image} is transparent: say with --mask what is missing of it.")
     from latentia import tasks
 
+    if refine and not tasks.default_steps(trained):
+        say("This model learned to go on from what is given, so there is nothing to refine: it takes no steps.")
     result = tasks.inpaint(trained, canvas, n_samples=number, seed=seed, steps=refine)
     _warn(result)
     files = _write(output, result, number, [path for path in (image, mask) if path is not None])
@@ -76,7 +78,7 @@ def restore(
     seed: Seed = 0,
     resize_mask: ResizeMask = False,
 ) -> Outcome:
-    """Take noise off a picture, or take out what a mask covers."""
+    """Take noise off a picture, or take out what a mask covers; what is transparent stays so."""
     from latentia.data import write_picture
     from latentia.files import require_no_folder
     from latentia.runs import read_model
@@ -100,7 +102,8 @@ def restore(
 def _denoise(trained: TrainedModel, canvas: Canvas, seed: int) -> tuple[NDArray[Any], str, dict[str, Any]]:
     from latentia import tasks
 
-    result = tasks.restore(trained, canvas, seed=seed)
+    with counting("Restoring") as progress:
+        result = tasks.restore(trained, canvas, fill=False, seed=seed, progress=progress)
     level = 255 * result.noise
     text = f"Took off noise of {level:.1f} grey levels of 255." if level else "Found no noise."
     return result.picture(), text, {"noise_level": round(level, 2)}
@@ -134,12 +137,12 @@ def _facts(result: Inpainting) -> dict[str, Any]:
 
 def _read_canvas(image: Path, mask: Path | None, resize_mask: bool) -> Canvas:
     """Reads a picture and what is missing of it."""
-    from latentia.data import Canvas, read_mask, read_picture
+    from latentia.data import Canvas, further_frames, read_mask, read_picture
 
     picture = read_picture(image)
-    frames: int = getattr(picture, "n_frames", 1)
-    if frames > 1:
-        raise DataError(f"{image} holds {frames} pictures, as an animation does: save the one to mend by itself.")
+    found = further_frames(picture)
+    if found is not None:
+        raise DataError(f"{image} {found}, as an animation does: save the picture to mend by itself.")
     try:
         canvas = Canvas.from_picture(picture)
     except DataError as error:

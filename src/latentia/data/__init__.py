@@ -19,7 +19,7 @@ from latentia.data.fetch import RemoteFile, fetch, mirror_folder
 from latentia.data.files import FileSource
 from latentia.data.frontend import Feature, FrontEnd
 from latentia.data.fsdd import Fsdd
-from latentia.data.images import grid, read_picture, write_picture
+from latentia.data.images import further_frames, grid, read_picture, write_picture
 from latentia.data.labels import LabelTable, attach, encode_labels, read_labels
 from latentia.data.mask_files import read_mask
 from latentia.data.masks import MASKS, Mask, build_masks, give, spoil
@@ -104,6 +104,7 @@ __all__ = [
     "fetch",
     "fetch_named",
     "from_channels",
+    "further_frames",
     "give",
     "grid",
     "holdout",

@@ -13,7 +13,9 @@ from latentia.data.pixels import plain, upright
 from latentia.errors import DataError
 
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as Pillow converts to grey
-WHOLE = {"1", "L", "LA", "RGB", "RGBA", "I;16"}  # modes that are kept as they are
+WHOLE = {"1", "L", "LA", "RGB", "RGBA"}  # modes that are kept as they are
+OPEN_TO_OPACITY = {"1": "LA", "L": "LA", "RGB": "RGBA"}  # what those become of which one colour is transparent
+MOST = 65535  # of 16 bits
 OPAQUE = 128
 Values = NDArray[Any]
 Flags = NDArray[np.bool_]
@@ -66,23 +68,30 @@ class Canvas:
     flat: bool
 
     @classmethod
-    def from_picture(cls, picture: Image.Image, missing: Flags | None = None) -> Canvas:
+    def from_picture(cls, picture: Image.Image) -> Canvas:
         """Takes a picture of any mode, upright; what is less than half opaque is missing.
 
-        Palettes become RGB or RGBA, and modes that PNG files cannot have become grey or RGB.
+        Palettes become RGB or RGBA, and modes that PNG files cannot have become grey or RGB. 16 bits stay 16 bits,
+        however they were stored. A colour that stands for transparency becomes opacity; in 16 bits, which have none,
+        it is just missing.
 
         Args:
             picture: as it was read.
-            missing: what is missing too, shape (H, W).
 
         Raises:
-            DataError: a mask of another size, or pixels of an unknown range.
+            DataError: pixels of an unknown range.
         """
         picture = upright(picture)
+        if picture.mode.startswith("I"):
+            pixels = np.asarray(picture)
+            if pixels.min() >= 0 and pixels.max() <= MOST:
+                return cls._of(pixels.astype(np.uint16), _keyed(picture, pixels))
+        if picture.mode in OPEN_TO_OPACITY and "transparency" in picture.info:
+            picture = picture.convert(OPEN_TO_OPACITY[picture.mode])
         if picture.mode not in WHOLE:
             grey = picture.mode == "F" or picture.mode.startswith(("I", "La"))
             picture = plain(picture, 1 if grey else 3)
-        return cls._of(np.asarray(picture), missing)
+        return cls._of(np.asarray(picture), None)
 
     @classmethod
     def from_array(cls, image: Values, missing: Flags | None = None) -> Canvas:
@@ -207,6 +216,12 @@ def from_channels(parts: list[Unit], channels: int) -> Unit:
         return np.concatenate(parts, -1)
     made = parts[0]
     return made if made.shape[-1] == channels else (made @ LUMINANCE)[..., None]
+
+
+def _keyed(picture: Image.Image, pixels: Values) -> Flags | None:
+    """Tells where a picture of 16 bits has the value that stands for transparency; None where none does."""
+    key = picture.info.get("transparency")
+    return pixels == key if isinstance(key, int) else None
 
 
 def _shared(start: int, length: int, extent: int) -> tuple[slice, slice]:

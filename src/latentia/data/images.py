@@ -124,6 +124,21 @@ def read_header(path: Path) -> Header:
         raise FileError(f"Cannot read {path}: {error.strerror or error}.") from error
 
 
+def further_frames(picture: Image.Image) -> str | None:
+    """Says what frames a picture has, as an animation does; None where there is only one.
+
+    Example:
+        >>> further_frames(Image.new("L", (4, 4))) is None
+        True
+    """
+    try:
+        frames = getattr(picture, "n_frames", 1)
+    except DECODE_ERRORS:
+        return "has further frames that are damaged"
+    # The further frames of a camera's MPO are previews.
+    return None if frames == 1 or picture.format == "MPO" else f"has {frames} frames"
+
+
 def write_picture(path: Path | str, array: NDArray[Any], **text: str) -> None:
     """Writes a PNG file in one piece: a crash leaves either the old file or the new one.
 

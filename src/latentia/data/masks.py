@@ -85,7 +85,8 @@ def give(batch: Batch, masks: Sequence[Mask], generator: torch.Generator | None 
 def spoil(batch: Batch, most: float, generator: torch.Generator | None = None) -> Batch:
     """Puts noise onto what is given of pictures: normally distributed, cut off at black and white.
 
-    It is put onto some of them, and onto all of which everything is given, since nothing else is open there.
+    It is put onto some of them, and onto all of which everything that was observed is given, since nothing else is
+    open there.
 
     Args:
         batch: of which a part is given.
@@ -101,7 +102,8 @@ def spoil(batch: Batch, most: float, generator: torch.Generator | None = None) -
         return batch
     n, device = len(batch), batch.x.device
     noisy = torch.rand(n, 1, 1, 1, generator=generator) < NOISY
-    noisy |= batch.given.flatten(1).all(1).view(n, 1, 1, 1).cpu()
+    hidden = ~batch.given if batch.observed is None else batch.observed & ~batch.given
+    noisy |= ~hidden.flatten(1).any(1).view(n, 1, 1, 1).cpu()
     noise = (noisy * most * torch.rand(n, 1, 1, 1, generator=generator)).to(device)
     drawn = torch.randn(batch.x.shape, generator=generator).to(device)
     return replace(batch, noise=noise, told=(batch.x + noise * drawn).clamp(0, 1))

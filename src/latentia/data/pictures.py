@@ -16,7 +16,7 @@ from PIL import Image
 from latentia.data.cache import Chunk, keep_rows
 from latentia.data.dataset import Dataset, Problem
 from latentia.data.files import FileSource, Reading, parts_of, read_files, row_key
-from latentia.data.images import DECODE_ERRORS, EXTENSIONS, decode_picture, picture_bytes, read_header
+from latentia.data.images import EXTENSIONS, decode_picture, further_frames, picture_bytes, read_header
 from latentia.data.pixels import is_grey
 from latentia.data.preprocessing import ImagePreprocessing, Pixels, Preprocessing, Seen
 from latentia.data.source import Progress, Survey, suggest_size
@@ -99,13 +99,9 @@ def _chunks(source: FileSource, form: ImagePreprocessing, progress: Progress | N
 
 
 def _remarks(name: str, picture: Image.Image) -> tuple[Problem, ...]:
-    try:
-        frames = getattr(picture, "n_frames", 1)
-        if frames == 1 or picture.format == "MPO":  # the further frames of a camera's MPO are previews
-            return ()
-        found = f"has {frames} frames"
-    except DECODE_ERRORS:
-        found = "has further frames that are damaged"
+    found = further_frames(picture)
+    if found is None:
+        return ()
     return (Problem(name, "frames", f"{name} {found}; the first one is used.", skipped=False),)
 
 

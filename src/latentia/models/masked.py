@@ -21,7 +21,7 @@ from latentia.models.stationary import StationaryGuess
 from latentia.nets import CONDITIONAL_DECODERS, ConditionalDecoder, Context, Encoder, smooth_fill
 
 # Logarithms of what smooth, stationary and patches count for before any training.
-FAVOUR = (0.0, 0.0, 2.0)
+FAVOUR = (-2.0, 0.0, 2.5)
 AT_ONCE = 100  # pictures
 
 

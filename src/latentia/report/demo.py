@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import Callback
 from latentia.data import Dataset, grid, write_picture
 from latentia.errors import MissingExtraError
 from latentia.files import make_folder, replacing, synthetic_tag
-from latentia.report.blocks import Pixels, Prose, Section, Strips, picture
+from latentia.report.blocks import Pixels, Prose, Section
 from latentia.report.demo_filling import EPOCHS as FILLING_EPOCHS
 from latentia.report.demo_filling import filling_section
 from latentia.report.demo_speech import EPOCHS as SPEECH_EPOCHS
@@ -77,7 +77,7 @@ def run_demo(
         filling = filling_section(folder, epochs=filling_epochs, announce=announce, callbacks=callbacks)
         speech = _speech(folder, speech_epochs, announce, callbacks)
         report = folder / "report.html"
-        sections = (ways_section(trained, test), filling, *speech)
+        sections = (filling, *speech)
         write_report(report, trained, test, metrics, result.history, title=TITLE, sections=sections, which=WHICH)
     return report
 
@@ -89,25 +89,6 @@ def _speech(folder: Path, epochs: int, announce: Announce, callbacks: Sequence[C
     except MissingExtraError as error:
         announce(f"Leaving out speech: {error}")
         return (Section("speech", "Speech", (Prose(str(error)),)),)
-
-
-def ways_section(trained: TrainedModel, dataset: Dataset) -> Section:
-    """Shows ways between examples of a data set of pictures."""
-    strips = tuple(
-        picture(
-            present(trained, interpolate(trained, dataset, ends, steps=FRAMES)),
-            FRAMES,
-            "a way between two pictures",
-            label=f"way {number}",
-            synthetic=synthetic_tag("interpolate"),
-        )
-        for number, ends in enumerate(WAYS, start=1)
-    )
-    text = (
-        "The first and the last picture of each row are reconstructions of test pictures; those between lie on the "
-        "straight way between their latents."
-    )
-    return Section("ways", "Ways between two pictures", (Prose(text), Strips(strips)))
 
 
 def _write_pictures(folder: Path, trained: TrainedModel, test: Dataset) -> None:

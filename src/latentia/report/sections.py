@@ -26,6 +26,7 @@ from latentia.report.charts import bars, curves, scatter
 from latentia.report.material import Material
 from latentia.report.repairs import completions
 from latentia.report.sounds import recordings, utterance_latents, voices
+from latentia.report.ways import ways
 from latentia.runs import TrainedModel
 from latentia.tasks import generate, known_classes, present, reconstruct, traverse
 
@@ -262,12 +263,12 @@ def _command(trained: TrainedModel) -> str:
 
 SectionMaker = Callable[[Material], Section | None]
 FIRST: tuple[SectionMaker, ...] = (
-    *(diagnosis, reconstructions, completions, recordings, samples, voices, traversals, utterance_latents, arithmetic),
-    *(alike, latent_map),
+    *(diagnosis, reconstructions, completions, recordings, samples, voices, traversals, utterance_latents, ways),
+    *(arithmetic, alike, latent_map),
 )
 LAST: tuple[SectionMaker, ...] = (learning, latents, figures, data, reproduction)
 WITH_MEDIA: frozenset[SectionMaker] = frozenset(
-    {reconstructions, completions, recordings, samples, voices, traversals, utterance_latents, arithmetic, alike}
+    {reconstructions, completions, recordings, samples, voices, traversals, utterance_latents, ways, arithmetic, alike}
 )
 
 

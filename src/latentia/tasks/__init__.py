@@ -2,7 +2,7 @@
 
 from latentia.tasks.along import way_along
 from latentia.tasks.attributes import Attribute, attribute, change
-from latentia.tasks.complete import Completions, complete
+from latentia.tasks.complete import Completions, complete, default_steps
 from latentia.tasks.encode import Encoding, encode, encode_batches
 from latentia.tasks.generate import generate, prior_latents
 from latentia.tasks.inpaint import Inpainting, inpaint
@@ -29,6 +29,7 @@ __all__ = [
     "change",
     "complete",
     "decode_means",
+    "default_steps",
     "encode",
     "encode_batches",
     "encode_own_samples",

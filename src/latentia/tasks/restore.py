@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from latentia.core import Batch
-from latentia.data import Canvas, from_channels
+from latentia.data import Canvas, Progress, from_channels
 from latentia.errors import OptionError
 from latentia.metrics import noise_level
 from latentia.runs import TrainedModel
@@ -37,19 +37,28 @@ class Restoration:
         canvas: the picture as it came.
         values: colours in [0, 1], shape (H, W, C).
         noise: standard deviation of the noise that was found, on the scale of [0, 1].
+        filled: whether what was missing is filled in.
     """
 
     canvas: Canvas
     values: Unit
     noise: float
+    filled: bool
 
     def picture(self) -> NDArray[Any]:
-        """Returns it in the picture's own form."""
-        return self.canvas.with_values(np.ones(self.canvas.size, np.bool_), self.values)
+        """Returns it in the picture's own form; what was missing and is not filled in is as it came."""
+        return self.canvas.with_values(~self.canvas.missing | self.filled, self.values)
 
 
 def restore(
-    trained: TrainedModel, canvas: Canvas, *, noise: float | None = None, seed: int = 0, steps: int | None = None
+    trained: TrainedModel,
+    canvas: Canvas,
+    *,
+    noise: float | None = None,
+    fill: bool = True,
+    seed: int = 0,
+    steps: int | None = None,
+    progress: Progress | None = None,
 ) -> Restoration:
     """Takes the noise off a picture, and then fills in what is missing of it.
 
@@ -61,8 +70,10 @@ def restore(
         trained: a model of pictures.
         canvas: the picture, and what is missing of it.
         noise: standard deviation of the noise, on the scale of [0, 1]; estimated if None.
+        fill: whether what is missing is filled in; else it only does not count.
         seed: of the draws.
         steps: of gradient to refine what the model believes; see `complete`.
+        progress: is told how many tiles of how many are done.
 
     Raises:
         OptionError: a model of other data, or a negative level of noise.
@@ -79,11 +90,11 @@ def restore(
         raise OptionError(f"The level of noise must lie in [0, 1], not {noise}.")
     work = _Work(trained, canvas, tiles(canvas.size, (form.height, form.width)), seed, steps)
     level = work.estimate() if noise is None else noise
-    values = work.blend(level) if level >= LEAST_NOISE else canvas.crop_all()[0]
-    if canvas.missing.any():
+    values = work.blend(level, progress) if level >= LEAST_NOISE else canvas.crop_all()[0]
+    if fill and canvas.missing.any():
         clean = Canvas(values, canvas.missing, flat=False)
         values = inpaint(trained, clean, n_samples=1, seed=seed, steps=steps).mean()
-    return Restoration(canvas, values, level)
+    return Restoration(canvas, values, level, fill)
 
 
 @dataclass(frozen=True)
@@ -111,7 +122,7 @@ class _Work:
             level = min(level, math.sqrt(square / max(1, count)))
         return level
 
-    def blend(self, level: float) -> Unit:
+    def blend(self, level: float, progress: Progress | None) -> Unit:
         """Restores all tiles and blends them."""
         canvas = self.canvas
         total, weight = np.zeros((*canvas.size, canvas.channels), np.float32), np.zeros(canvas.size, np.float32)
@@ -125,13 +136,17 @@ class _Work:
                 window = _window(*size)
                 total[inside] += (values * window[..., None])[there]
                 weight[inside] += window[there]
+            if progress is not None:
+                progress(start + len(part), len(self.squares))
         return total / weight[..., None]
 
     def completed(self, squares: Sequence[Square], level: float) -> list[tuple[Batch, Completions]]:
         """Completes tiles, with noise of a level on what is given; one batch for each colour that a grey model sees."""
         form = require_pictures(self.trained)
         size = (form.height, form.width)
-        noise = torch.full((len(squares), 1, 1, 1), level)
+        # Grey noise is the same in the three channels of a model of colour, which takes it for three that are not.
+        repeats = form.channels // self.canvas.channels
+        noise = torch.full((len(squares), 1, 1, 1), level * math.sqrt(max(1, repeats)))
         batches = [replace(batch, noise=noise) for batch in as_batches(self.canvas, squares, form.channels, size)]
         return [
             (

@@ -87,19 +87,18 @@ def squares_around(missing: Flags, model: Size) -> list[Square]:
     return squares
 
 
-def tiles(size: Size, model: Size, scale: float = 1.0) -> list[Square]:
+def tiles(size: Size, model: Size) -> list[Square]:
     """Covers a whole picture by overlapping squares of one size; each pixel is of the one whose middle is nearest.
 
     Args:
         size: height and width of the picture.
         model: height and width of the model's pictures.
-        scale: pixels of the picture, along a side, for one of the model's.
 
     Example:
         >>> [square.box.left for square in tiles((64, 128), (64, 64))]
         [0, 32, 64]
     """
-    return list(_of_pieces(np.ones(size, np.bool_), scale, model))
+    return list(_of_pieces(np.ones(size, np.bool_), 1.0, model))
 
 
 def _of_small_holes(labels: Numbers, numbers: list[int], places: list[Place], model: Size) -> Iterator[Square]:
@@ -120,12 +119,12 @@ def _of_pieces(missing: Flags, scale: float, model: Size) -> Iterator[Square]:
     down, across = _Row.along(missing.shape[0], height), _Row.along(missing.shape[1], width)
     for row, top in enumerate(down.starts):
         for column, left in enumerate(across.starts):
-            mine = down.nearest_to(row), across.nearest_to(column)
-            if missing[mine].any():
-                box = Box(top, left, height, width)
-                own = np.zeros_like(missing)
-                own[mine] = missing[mine]
-                yield Square(box, _cut(own, box), scale)
+            rows, columns = down.nearest_to(row), across.nearest_to(column)
+            if missing[rows, columns].any():
+                holes = np.zeros((height, width), np.bool_)
+                there = slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left)
+                holes[there] = missing[rows, columns]
+                yield Square(Box(top, left, height, width), holes, scale)
 
 
 @dataclass(frozen=True)

@@ -37,9 +37,6 @@ from latentia.training.schedule import learning_rate_factor, training_progress
 log = logging.getLogger(__name__)
 # Steps in a row without a finite gradient, after which a training is given up.
 MOST_LEFT_OUT = 5
-# A warm-up is cut to one step in so many, lest a short training be over before its rate has risen; but not to fewer
-# than these, for a full step by an optimiser that knows a gradient or two can do lasting damage.
-WARMUP_SHARE, LEAST_WARMUP = 10, 10
 WAYS_OUT = "The last good checkpoint stays. Try a smaller training.learning_rate or training.gradient_clip"
 
 
@@ -211,8 +208,7 @@ class VAEModule(pl.LightningModule):
         return batch.to(device)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        warmup_steps = min(self.config.warmup_steps, max(LEAST_WARMUP, self.total_steps // WARMUP_SHARE))
-        factor = learning_rate_factor(self.step, self.progress, warmup_steps)
+        factor = learning_rate_factor(self.step, self.progress, self.config.warmup_steps)
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = group["peak_lr"] * factor
 

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import math
 
+# Share of a training after which a warm-up is over, lest a short one end before its rate has risen; and fewest steps,
+# for a full step by an optimiser that knows a gradient or two can do lasting damage.
+WARMUP_SHARE, LEAST_WARMUP = 0.1, 10
+
 
 def learning_rate_factor(step: int, progress: float, warmup_steps: int) -> float:
     """Returns the share of the full learning rate: linear warm-up, then half a cosine to zero.
 
     Args:
         step: optimisation step, from 0.
-        progress: how much of the training is done, in [0, 1].
-        warmup_steps: length of the warm-up.
+        progress: how much of the training is done, by steps or by the clock, in [0, 1].
+        warmup_steps: length of the warm-up, if that is at most a tenth of the training.
 
     Example:
         >>> learning_rate_factor(step=500, progress=0.5, warmup_steps=100)
         0.5
+        >>> round(learning_rate_factor(step=50, progress=0.5, warmup_steps=1000), 3)
+        0.5
     """
-    warmup = min(1.0, (step + 1) / warmup_steps) if warmup_steps else 1.0
+    least = min(warmup_steps, LEAST_WARMUP)
+    warmup = max((step + 1) / warmup_steps, progress / WARMUP_SHARE) if warmup_steps else 1.0
+    warmup = min(1.0, warmup, (step + 1) / least if least else 1.0)
     return warmup * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 

@@ -12,7 +12,7 @@ from latentia.core import Batch, Latents, Likelihood
 from latentia.distributions.base import diagonal_normal
 from latentia.models import LatentModel
 
-DRAWS = 4
+PAIRS = 1  # of draws, one on each side of the mean, whose errors in its gradient cancel
 RATE = 0.05
 Evidence = Callable[[Likelihood], Tensor]
 
@@ -43,7 +43,8 @@ def refine(model: LatentModel, batch: Batch, start: Distribution, evidence: Evid
             for group in optimizer.param_groups:
                 group["lr"] = RATE * (1 - step / steps)
             optimizer.zero_grad()
-            z = mean + log_scale.exp() * torch.randn(DRAWS, *mean.shape, device=mean.device)
+            noise = torch.randn(PAIRS, *mean.shape, device=mean.device)
+            z = mean + log_scale.exp() * torch.cat([noise, -noise])
             nats = evidence(model.complete(Latents(z), batch)) + prior.log_prob(z)
             bound = nats.mean(0) + log_scale.sum(-1)
             (-bound.sum()).backward()

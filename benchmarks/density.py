@@ -14,7 +14,7 @@ from torch import Tensor
 
 from benchmarks import bounds, mnist, ours
 from benchmarks.baselines.pythae_peers import BINARY, Peer, eight_bit
-from benchmarks.baselines.pythae_vae import LEARNING_RATES
+from benchmarks.baselines.pythae_tuning import N_VALIDATION, TRAINED_ON, tuned
 from benchmarks.harness import Claim, Key, Options, Results, Row, floor_and_goal, parse
 from benchmarks.picture_sets import open_pictures
 from latentia.models import LatentModel
@@ -34,8 +34,6 @@ PROTOCOL = (
 OURS = tuple(name for name in ("vae", "iwae", "vamp", "flow-prior", "ladder") if name in PRESETS)
 EIGHT_BIT = ("cifar10-part", "fashion-mnist", "omniglot-small")
 VARIANTS = tuple(name for name in ("flow-prior", "ladder") if name in PRESETS)
-N_VALIDATION = 500
-TRAINED_ON = 400  # training pictures by which the scale of Pythae's squared error is found
 NLL, VALIDATION, BITS, LEAD = "NLL", "validation NLL", "bits per dimension", "lead"
 FIFTEEN, SIXTY, EIGHT = "15 minutes", "60 minutes", "8 minutes"
 DIGITS = 4  # of the figures of single pictures
@@ -45,13 +43,6 @@ FOREVER = 100_000  # epochs: the clock ends the training
 def system(preset: str) -> str:
     """Names one of ours."""
     return f"Latentia, preset {preset}"
-
-
-def binary_pictures(options: Options) -> tuple[Tensor, Tensor]:
-    """Returns held-out training pictures, which nobody trains on, and test pictures; both binarised once."""
-    held_out = mnist.images(options, "train")[-N_VALIDATION:]
-    drawn = mnist.binarised(held_out, torch.Generator().manual_seed(mnist.RESAMPLING_SEED))
-    return drawn[: 20 if options.quick else None], mnist.resampled_test(options)
 
 
 def train_ours(name: str, preset: str, options: Options, minutes: float) -> LatentModel:
@@ -85,24 +76,6 @@ def pair(key: Key) -> list[Key]:
     return [key, key._replace(metric=VALIDATION)]
 
 
-def tuned(results: Results, peer: Peer, pixels: Tensor, held_out: Tensor, setting: str) -> float:
-    """Returns the learning rate with which a peer is best on held-out training pictures after a minute."""
-    options = results.options
-
-    def trial(rate: float) -> Iterator[Row]:
-        vae = peer.train(pixels[:-N_VALIDATION], 2.0 if options.quick else 60.0, rate, options.seed)
-        model = peer.judge(vae, pixels[:TRAINED_ON].float() / 255)
-        yield Row(key(rate), bounds.importance_nll(model, held_out[:200], 10), "nats")
-
-    def key(rate: float) -> Key:
-        return Key(peer.name, "validation NLL after a minute", f"{setting}, learning rate {rate:g}")
-
-    rates = LEARNING_RATES[:1] if options.quick else LEARNING_RATES
-    for rate in rates:
-        results.measure([key(rate)], lambda rate=rate: trial(rate))
-    return min(rates, key=lambda rate: results.value(key(rate)))
-
-
 def lead(results: Results, key: Key, one: Key, other: Key, unit: str) -> None:
     """Measures how far one system is ahead of another, picture by picture."""
 
@@ -126,7 +99,7 @@ def binary_mnist(results: Results) -> list[Claim]:
     """Measures all systems on binary MNIST, and returns the claims."""
     options, quick = results.options, results.options.quick
     n_test, n, minutes = (40, 10, 0.08) if quick else (2000, 200, 15.0)
-    held_out, test = binary_pictures(options)
+    held_out, test = mnist.held_out(options, N_VALIDATION), mnist.resampled_test(options)
     x = (held_out, test[:n_test])
 
     def run(preset: str, seed: int, key: Key, minutes: float, x: tuple[Tensor, Tensor], n: int) -> None:

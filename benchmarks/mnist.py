@@ -33,6 +33,13 @@ def binarised(pixels: Tensor, generator: torch.Generator | None = None) -> Tenso
     return torch.bernoulli(pixels.float() / 255, generator=generator)
 
 
+def held_out(options: Options, count: int) -> Tensor:
+    """Returns the last training pictures, on which nobody trains who is tuned on them, binarised once, float32."""
+    pixels = images(options, "train")[-count:]
+    drawn = binarised(pixels, torch.Generator().manual_seed(RESAMPLING_SEED))
+    return drawn[: 20 if options.quick else None]
+
+
 def resampled_test(options: Options) -> Tensor:
     """Returns the test set, resampled once with a fixed seed, float32 (10 000, 1, 28, 28)."""
     return binarised(images(options, "test"), torch.Generator().manual_seed(RESAMPLING_SEED))

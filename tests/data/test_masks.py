@@ -120,6 +120,14 @@ def test_there_is_noise_on_all_of_which_everything_is_given() -> None:
     assert (batch.noise > 0).all()
 
 
+def test_there_is_noise_on_all_of_which_what_was_observed_is_given() -> None:
+    observed = torch.ones(100, 1, 8, 8, dtype=torch.bool)
+    observed[:, :, :, 0] = False  # as of pictures that were moved
+    batch = spoil(give(Batch(torch.zeros(100, 1, 8, 8), observed=observed), [Everything()]), 0.2)
+    assert batch.noise is not None
+    assert (batch.noise > 0).all()
+
+
 def test_no_noise_leaves_a_batch_as_it_is() -> None:
     batch = give(Batch(torch.zeros(2, 1, 8, 8)), [Half()])
     assert spoil(batch, 0.0) is batch

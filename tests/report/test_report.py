@@ -69,14 +69,15 @@ def anchors(page):
 def test_pictures_have_all_sections(tmp_path, digits):
     _, page = report(tmp_path, digits, title="My digits")
     assert anchors(page) == [
-        *("diagnosis", "reconstructions", "samples", "traversals", "arithmetic", "alike", "map"),
+        *("diagnosis", "reconstructions", "samples", "traversals", "ways", "arithmetic", "alike", "map"),
         *("learning", "latents", "figures", "data", "reproduce"),
     ]
     assert "My digits" in page.text
     assert "pictures or recordings out of the data" in page.text
     assert {attributes["href"] for attributes in page.all("a")} == {f"#{anchor}" for anchor in anchors(page)}
     assert len(page.all("svg")) == 5
-    assert len(page.all("img")) == 4 + 1 + 4 + 4 + 6
+    assert len(page.all("img")) == 4 + 1 + 4 + 9 + 4 + 6
+    assert sum("way between" in (attributes["alt"] or "") for attributes in page.all("img")) == 9
     assert "latent_dim: 4" in page.text
 
 
@@ -99,7 +100,7 @@ def test_without_media_no_picture_is_in_it(tmp_path, digits):
     assert "data:image" not in text.split("</style>")[1]
     assert "out of the data" not in page.text
     assert {"map", "latents", "figures"} <= set(anchors(page))
-    assert not {"reconstructions", "samples", "traversals", "arithmetic", "alike"} & set(anchors(page))
+    assert not {"reconstructions", "samples", "traversals", "ways", "arithmetic", "alike"} & set(anchors(page))
 
 
 def test_models_that_fill_in_show_it(tmp_path, masked):

@@ -1,17 +1,19 @@
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from latentia.core import Batch
-from latentia.data import Arrays, ArraySource, Canvas
+from latentia.data import Arrays, ArraySource, Canvas, ImagePreprocessing
 from latentia.errors import OptionError
 from latentia.metrics import psnr
 from latentia.presets import resolve
-from latentia.tasks import complete, restore
+from latentia.tasks import Completions, complete, restore
 from latentia.tasks.observation import Exact, Noisy, observation_of
 from latentia.training.fit import fit, prepare_training
 
@@ -118,6 +120,39 @@ def test_noise_of_vanishing_level_is_no_noise(digits) -> None:
     result = restore(trained, Canvas.from_array(flat))
     assert result.noise == 0.0
     assert np.array_equal(result.picture(), flat)
+
+
+def test_what_is_missing_stays_as_it_came_where_it_is_not_to_be_filled_in(masked) -> None:
+    trained, _ = masked
+    image = np.random.default_rng(0).random((20, 30)).astype(np.float32)
+    image[5:15, 10:20] = np.nan
+    clean = restore(trained, Canvas.from_array(image), noise=0.1, fill=False).picture()
+    assert np.array_equal(np.isnan(clean), np.isnan(image))
+    assert not np.array_equal(clean[:5], image[:5])
+
+
+def test_grey_noise_is_no_less_to_a_model_of_colour(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three equal channels of noise have along grey three times the variance of one."""
+    told: list[float] = []
+
+    def completed(_: object, batch: Batch, **__: object) -> Completions:
+        assert batch.noise is not None
+        told.append(float(batch.noise[0]))
+        return Completions(batch.x[None], batch.x, torch.zeros_like(batch.x))
+
+    monkeypatch.setattr(importlib.import_module("latentia.tasks.restore"), "complete", completed)
+    form = ImagePreprocessing(height=8, width=8, channels=3)
+    trained = SimpleNamespace(preprocessing=form, name="colour")
+    for image in (np.zeros((8, 8), np.float32), np.zeros((8, 8, 3), np.float32)):
+        restore(trained, Canvas.from_array(image), noise=0.1)
+    assert told == pytest.approx([0.1 * 3**0.5, 0.1])
+
+
+def test_every_tile_is_reported(masked) -> None:
+    done: list[tuple[int, int]] = []
+    image = np.zeros((40, 30), np.uint8)
+    restore(masked[0], Canvas.from_array(image), noise=0.1, progress=lambda *state: done.append(state))
+    assert done[-1][0] == done[-1][1] > 10
 
 
 def test_wrong_models_and_levels_are_refused(masked, vectors) -> None:

@@ -15,7 +15,7 @@ FRAMES = 9
 
 def ways(material: Material) -> Section | None:
     """Ways from one picture to another: straight, along an arc, and along the data."""
-    ends = material.spread(2 * PAIRS).tolist() if material.pictures else []
+    ends: list[int] = material.spread(2 * PAIRS).tolist() if material.pictures else []
     strips: list[Picture] = []
     for pair in zip(ends[::2], ends[1::2], strict=False):
         for way in get_args(Way):

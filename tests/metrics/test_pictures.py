@@ -30,6 +30,19 @@ def test_noise_is_found_under_smooth_surfaces(level: float) -> None:
     assert noise_level(smooth() + noise) == pytest.approx(level, rel=0.15)
 
 
+@pytest.mark.parametrize("level", [0.01, 0.05, 0.2])
+@pytest.mark.parametrize("base", [0.0, 0.03, 0.1, 0.5, 0.95, 1.0])
+def test_noise_is_found_on_paper_and_on_black(base: float, level: float) -> None:
+    noise = level * np.random.default_rng(0).normal(size=(128, 128, 1))
+    assert noise_level((base + noise).clip(0, 1)) == pytest.approx(level, rel=0.12)
+
+
+def test_shapes_on_black_are_no_noise() -> None:
+    picture = np.zeros((64, 64, 1))
+    picture[10:30, 10:30] = smooth()[:20, :20]
+    assert noise_level(picture) == 0.0
+
+
 def test_noise_counts_only_where_the_picture_was_seen() -> None:
     picture = smooth()
     picture[:32] += np.random.default_rng(0).normal(0, 0.5, (32, 64, 1))

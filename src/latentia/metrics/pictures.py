@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-MEDIAN_TO_DEVIATION = 0.6745  # of the absolute value of a standard normal variable
+OF_ONE = 0.6745  # median of the absolute value of a standard normal variable
+# Root mean square of four values of which at least two were cut off, for noise of 1: so that the median over all
+# squares on black is right (by simulation). It is then within 7 % on anything near black, too.
+CUT_OFF, OF_FOUR = 2, 0.358
 
 
 def psnr(truth: NDArray[Any], guess: NDArray[Any], where: NDArray[np.bool_] | None = None) -> float:
@@ -29,13 +32,14 @@ def psnr(truth: NDArray[Any], guess: NDArray[Any], where: NDArray[np.bool_] | No
 
 
 def noise_level(picture: NDArray[Any], seen: NDArray[np.bool_] | None = None) -> float:
-    """Estimates the standard deviation of normal noise on a picture, in its units.
+    """Estimates the standard deviation of normal noise on a picture.
 
     It is the median of the finest diagonal differences, which smooth surfaces do not have (Donoho and Johnstone, 1994,
-    Biometrika 81); fine texture passes for noise.
+    Biometrika 81); fine texture passes for noise. Where black or white cut the noise off, as on paper, what is left on
+    the other side of them counts instead.
 
     Args:
-        picture: shape (H, W, C).
+        picture: on the scale of [0, 1], shape (H, W, C).
         seen: pixels that count, shape (H, W); all if None.
 
     Returns:
@@ -46,9 +50,17 @@ def noise_level(picture: NDArray[Any], seen: NDArray[np.bool_] | None = None) ->
         >>> abs(noise_level(0.5 + noise) - 0.1) < 0.01
         True
     """
-    x = picture.astype(np.float64)
-    corners = x[:-1:2, :-1:2], x[:-1:2, 1::2], x[1::2, :-1:2], x[1::2, 1::2]
-    detail = (corners[0] - corners[1] - corners[2] + corners[3]) / 2
+    corners = _corners(picture.astype(np.float64))
+    inside = np.minimum(corners, 1 - corners)  # how far from black or white
+    detail = np.abs(corners[0] - corners[1] - corners[2] + corners[3]) / (2 * OF_ONE)
+    is_cut_off = (inside <= 0).sum(0) >= CUT_OFF
+    level = np.where(is_cut_off, np.sqrt(np.square(inside).mean(0)) / OF_FOUR, detail)
     if seen is not None:
-        detail = detail[seen[:-1:2, :-1:2] & seen[:-1:2, 1::2] & seen[1::2, :-1:2] & seen[1::2, 1::2]]
-    return float(np.median(np.abs(detail)) / MEDIAN_TO_DEVIATION) if detail.size else 0.0
+        level = level[_corners(seen).all(0)]
+    return float(np.median(level)) if level.size else 0.0
+
+
+def _corners(values: NDArray[Any]) -> NDArray[Any]:
+    """Returns the four corners of squares of two by two, shape (4, H // 2, W // 2, ...)."""
+    height, width = (length // 2 * 2 for length in values.shape[:2])
+    return np.stack([values[row:height:2, column:width:2] for row in (0, 1) for column in (0, 1)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +54,8 @@ def noise_level(picture: NDArray[Any], seen: NDArray[np.bool_] | None = None) ->
     inside = np.minimum(corners, 1 - corners)  # how far from black or white
     detail = np.abs(corners[0] - corners[1] - corners[2] + corners[3]) / (2 * OF_ONE)
     is_cut_off = (inside <= 0).sum(0) >= CUT_OFF
-    level = np.where(is_cut_off, np.sqrt(np.square(inside).mean(0)) / OF_FOUR, detail)
+    size = cast(NDArray[np.float64], np.sqrt(np.square(inside).mean(0)))
+    level = np.where(is_cut_off, size / OF_FOUR, cast(NDArray[np.float64], detail))
     if seen is not None:
         level = level[_corners(seen).all(0)]
     return float(np.median(level)) if level.size else 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from latentia.files import synthetic_tag
 
 Pixels = NDArray[np.uint8]
 Flags = NDArray[np.bool_]
-TILE, GAP, HEAD = 64, 4, 14
+CELL, GAP, LINE, LINES = 84, 4, 12, 3  # pixels, and lines above each column
+LETTERS = 13  # that fit above a picture
 
 
 def write_gallery(
@@ -29,16 +31,17 @@ def write_gallery(
         systems: in the order of the columns.
     """
     columns = ["original", "given", *systems]
-    sheet = Image.new("RGB", (len(columns) * (TILE + GAP) + GAP, len(damaged) * (TILE + GAP) + HEAD + GAP), "white")
+    scale = max(1, round(CELL / truth.shape[2]))
+    cell, head = max(CELL, scale * truth.shape[2]) + GAP, LINE * LINES + GAP
+    sheet = Image.new("RGB", (len(columns) * cell + GAP, len(damaged) * cell + head), "white")
     pen = ImageDraw.Draw(sheet)
     for column, name in enumerate(columns):
-        pen.text((GAP + column * (TILE + GAP), 1), _short(name), fill="black")
+        pen.multiline_text((GAP + column * cell, 1), _label(name), fill="black", spacing=1)
     for row, (given, results) in enumerate(damaged):
         example = row % len(truth)
         tiles = [truth[example], given[example], *(results[system][example] for system in systems)]
         for column, tile in enumerate(tiles):
-            place = (GAP + column * (TILE + GAP), HEAD + row * (TILE + GAP))
-            sheet.paste(_drawn(tile), place)
+            sheet.paste(_drawn(tile, scale), (GAP + column * cell, head + row * cell))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_picture(path, np.asarray(sheet), synthetic=synthetic_tag("inpaint"))
 
@@ -48,11 +51,13 @@ def greyed(images: Pixels, missing: Flags) -> Pixels:
     return np.where(missing[..., None], np.uint8(128), images)
 
 
-def _drawn(pixels: Pixels) -> Image.Image:
+def _drawn(pixels: Pixels, scale: int) -> Image.Image:
     flat = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
-    return Image.fromarray(flat).convert("RGB").resize((TILE, TILE), Image.Resampling.NEAREST)
+    large = flat.repeat(scale, 0).repeat(scale, 1)
+    return Image.fromarray(large).convert("RGB")
 
 
-def _short(name: str) -> str:
-    """Returns as much of a name as fits above a tile."""
-    return name.replace("OpenCV ", "").replace("scikit-image ", "").split(",")[0][:11]
+def _label(name: str) -> str:
+    """Returns a name in lines that fit above a picture, without the library that a system is from."""
+    plain = name.removeprefix("OpenCV ").removeprefix("scikit-image ").split(",")[0]
+    return "\n".join(textwrap.wrap(plain, LETTERS, break_on_hyphens=False)[:LINES])

@@ -13,8 +13,8 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 KINDS = 60
-RANK = 34
-LEAST_LEARNED_FROM = 400  # patches for each kind: fewer would say too little of its directions
+RANK = 32
+LEAST_LEARNED_FROM = 330  # patches for each kind: fewer would say too little of its directions
 ROUNDS = 8  # of the search for kinds
 LEAST_VARIANCE = 1e-5
 AT_ONCE = 4096  # patches

@@ -12,9 +12,9 @@ from sklearn.mixture import GaussianMixture  # pyright: ignore[reportMissingType
 from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
-KINDS = 60
+KINDS = 30
 RANK = 32
-LEAST_LEARNED_FROM = 330  # patches for each kind: fewer would say too little of its directions
+LEAST_LEARNED_FROM = 20  # patches for each kind
 ROUNDS = 8  # of the search for kinds
 LEAST_VARIANCE = 1e-5
 AT_ONCE = 4096  # patches

@@ -12,9 +12,9 @@ from latentia.models.patch_mixture import PatchMixture
 from latentia.nets.base import Shape
 
 MOST_NUMBERS, LARGEST_SIDE = 80, 8  # of a patch
-LEARNED_FROM = 50_000  # patches
+LEARNED_FROM = 20_000  # patches
 # Standard deviations: what the surface from which each pass starts is off by; of what is given, that of rounding.
-OPEN = (0.1, 0.07, 0.05, 0.04)
+OPEN = (0.1, 0.07, 0.05)
 OPEN_IN_TRAINING = (0.1, 0.06)
 EXACT = 0.01
 

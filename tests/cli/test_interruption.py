@@ -133,6 +133,22 @@ def test_a_second_ctrl_c_stops_at_once(cli, monkeypatch, tmp_path, tiny):
     assert result.json["error"]["kind"] == "interrupted"
 
 
+def test_ctrl_c_between_two_epochs_writes_no_line_twice(cli, monkeypatch, tmp_path, tiny):
+    from latentia.training.module import VAEModule
+
+    def pressed(module: VAEModule) -> None:
+        if module.epoch == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(VAEModule, "on_train_epoch_start", pressed)
+        assert cli("train", "digits", "-o", run, "--epochs", 3, *tiny).code == 130
+    assert cli("train", "digits", "-o", run, "--resume").code == 0
+    log = [json.loads(line) for line in (run / "train_log.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in log] == [1, 2, 3]
+
+
 def test_a_longer_training_that_fails_leaves_the_report(cli, own_run, monkeypatch, snapshot):
     import latentia.training.fit as fit
 

@@ -46,8 +46,8 @@ class EpochLog(Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         module = _module(pl_module)
-        if module.step % module.steps_per_epoch:
-            return  # stopped within an epoch: not a line of its own
+        if module.step % module.steps_per_epoch or module.step == self._step:
+            return  # stopped within an epoch, or before its first step: not a line of its own
         line = self._line(trainer, module)
         module.train_means = module.no_means()
         module.history.append(line)

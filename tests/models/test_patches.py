@@ -9,6 +9,7 @@ from latentia.models import patches as module
 from latentia.models.patch_mixture import PatchMixture
 from latentia.models.patches import PatchGuess
 from latentia.models.stationary import StationaryGuess
+from latentia.training.average import moving_average
 
 SHAPE = (1, 24, 20)
 
@@ -122,6 +123,14 @@ def test_few_or_flat_examples_and_small_pictures_do_no_harm(shape: tuple[int, in
     for x in (edges(n, shape), torch.full((n, *shape), 0.3)):
         for given in (some(n, shape), torch.zeros(n, 1, *shape[1:], dtype=torch.bool)):
             assert torch.isfinite(started(x)(x, given, start=torch.full_like(x, 0.5))).all()
+
+
+def test_kinds_that_few_examples_leave_unused_bear_averaging_of_weights() -> None:
+    surface = started(edges(1, (1, 16, 16)))
+    assert (surface.kinds.log_shares < -1e5).any()
+    averages, currents = ([buffer.clone() for buffer in surface.buffers()] for _ in range(2))
+    moving_average(0.9)(averages, currents, 100)
+    assert all(torch.equal(average, current) for average, current in zip(averages, currents, strict=True))
 
 
 def test_pictures_come_out_as_they_do_alone() -> None:

@@ -17,6 +17,7 @@ RANK = 32
 LEAST_LEARNED_FROM = 20  # patches for each kind
 ROUNDS = 8  # of the search for kinds
 LEAST_VARIANCE = 1e-5
+UNUSED = -1e6  # logarithm of the share of a kind that there is not; finite, so that averages of weights are too
 AT_ONCE = 4096  # patches
 
 
@@ -88,7 +89,7 @@ class PatchMixture(nn.Module):
         rank = self.variances.shape[1]
         left = values[:, : values.shape[1] - rank]
         rest = left.mean(1) if left.shape[1] else values.new_full((count,), LEAST_VARIANCE)
-        self.log_shares.fill_(-math.inf)
+        self.log_shares.fill_(UNUSED)
         self.log_shares[:count] = shares.log()
         self.means[:count] = means
         self.directions[:count] = vectors[:, :, -rank:]

@@ -133,9 +133,9 @@ def test_what_it_starts_from_does_not_suffer_from_holes() -> None:
     complete, holed = masked(), masked()
     complete.start_at(Batch(x))
     holed.start_at(Batch(torch.where(observed, x, torch.nan), observed))
-    for whole, from_parts in ((complete.guess, holed.guess), (complete.stationary, holed.stationary)):
+    for whole, from_parts in ((complete.guess, holed.guess), (complete.shrunk.stationary, holed.shrunk.stationary)):
         assert from_parts.mean == pytest.approx(whole.mean, abs=0.05)
-    blurred = [(model.stationary(x, observed) - x)[~observed].square().mean() for model in (complete, holed)]
+    blurred = [(model.shrunk(x, observed) - x)[~observed].square().mean() for model in (complete, holed)]
     flat = (x - x.mean(0))[~observed].square().mean()
     assert blurred[1] < 1.5 * blurred[0] < 0.1 * flat
 
@@ -146,9 +146,9 @@ def test_before_training_pictures_lie_between_the_surfaces() -> None:
     model.start_at(Batch(pictures(50)))
     guess = model.guess(x, given).mean
     smooth = smooth_fill(x, given, guess).clamp(0, 1)
-    stationary = model.stationary(x, given, start=smooth).clamp(0, 1)
-    patches = model.patches(x, given, start=(smooth + stationary) / 2).clamp(0, 1)
-    surfaces = torch.stack([smooth, stationary, patches])
+    shrunk = model.shrunk(x, given, start=smooth).clamp(0, 1)
+    patches = model.patches(x, given, start=shrunk).clamp(0, 1)
+    surfaces = torch.stack([smooth, shrunk, patches])
     shares = torch.tensor(FAVOUR).softmax(0).view(3, 1, 1, 1, 1)
     filled = model.marginal(Batch(x, given=given)).mean[0]
     assert torch.allclose(filled, (shares * surfaces).sum(0), atol=1e-5)

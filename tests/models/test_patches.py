@@ -138,3 +138,21 @@ def test_pictures_come_out_as_they_do_alone() -> None:
     surface, start = started(edges(100)), torch.full_like(x, 0.5)
     parts = [surface(x[rows], given[rows], start=start[rows]) for rows in torch.arange(60).split(7)]
     assert torch.allclose(torch.cat(parts), surface(x, given, start=start), atol=1e-4)
+
+
+def test_where_a_patch_lies_tells_what_it_may_be() -> None:
+    """Pictures are dark on the left and bright on the right, and next to nothing of them is given."""
+    levels = 0.2 * torch.rand(200, 1, 1, 2, generator=torch.Generator().manual_seed(0)) + torch.tensor([0.3, 0.5])
+    pictures = levels.repeat_interleave(12, 3).expand(200, 1, 24, 24)
+    examples, x = pictures[:160], pictures[160:]
+    given, start = some(40, x.shape[1:], share=0.01), torch.full_like(x, 0.5)
+    surface, blind = started(examples), started(examples)
+    blind.kinds.start_at(_with_places_of_nothing(examples, blind.side))
+    errors = [error(each(x, given, start=start), x) for each in (surface, blind)]
+    assert errors[0] < 0.9 * errors[1]
+
+
+def _with_places_of_nothing(examples: torch.Tensor, side: int) -> torch.Tensor:
+    """Patches whose places are drawn, so that nothing can be learned from them."""
+    drawn = module._drawn(examples, side)
+    return torch.cat([drawn[:, :-2], torch.rand(len(drawn), 2, generator=torch.Generator().manual_seed(2))], 1)

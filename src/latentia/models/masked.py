@@ -17,10 +17,10 @@ from latentia.distributions.base import diagonal_normal
 from latentia.models.base import MODELS, LatentModel, mean_example
 from latentia.models.guess import Guess, LinearGuess
 from latentia.models.patches import PatchGuess
-from latentia.models.stationary import StationaryGuess
+from latentia.models.shrunk import ShrunkGuess
 from latentia.nets import CONDITIONAL_DECODERS, ConditionalDecoder, Context, Encoder, smooth_fill
 
-# Logarithms of what smooth, stationary and patches count for before any training.
+# Logarithms of what smooth, shrunk and patches count for before any training.
 FAVOUR = (-2.0, 0.0, 2.5)
 AT_ONCE = 100  # pictures
 
@@ -59,8 +59,8 @@ class Told:
         noise: standard deviation of the noise on it, shape (N, 1, 1, 1).
         guess: what a linear model takes the pictures for.
         surfaces: through what is given, shape (SURFACES, N, C, H, W): one that is smooth, and else as near to the guess
-            as that goes; one that is as rough as pictures are; and one that is made of the patches that pictures are
-            made of. The latter two are less what noise there is.
+            as that goes; one that is as rough as pictures are, and like what they have in common; and one that is made
+            of the patches that pictures are made of. The latter two are less what noise there is.
         context: what the decoder's network sees.
     """
 
@@ -135,7 +135,7 @@ class MaskedVAE(LatentModel):
         self.decoder = decoder
         self.likelihood = likelihood
         self.guess = LinearGuess(decoder.event_shape, latent_dim=prior.latent_dim)
-        self.stationary = StationaryGuess(decoder.event_shape)
+        self.shrunk = ShrunkGuess(decoder.event_shape)
         self.patches = PatchGuess(decoder.event_shape)
         self.log_misfit = nn.Parameter(torch.zeros(()))
 
@@ -163,7 +163,7 @@ class MaskedVAE(LatentModel):
             # Patches of smooth fillings are too smooth; those of what such patches make one expect are less so.
             self.patches.start_at(examples)
             examples = self._made_of_patches(examples, batch.observed.all(1, keepdim=True))
-        for part in (self.guess, self.stationary, self.patches, self.prior):
+        for part in (self.guess, self.shrunk, self.patches, self.prior):
             part.start_at(examples)
 
     def decode(self, latents: Latents) -> Likelihood:
@@ -195,9 +195,9 @@ class MaskedVAE(LatentModel):
         with torch.autocast(x.device.type, enabled=False):
             guess = self.guess(x, given, noise)
             smooth = smooth_fill(x, given, guess.mean).clamp(0, 1)
-            stationary = self.stationary(x, given, noise, smooth).clamp(0, 1)
-            patches = self.patches(x, given, noise, start=(smooth + stationary) / 2).clamp(0, 1)
-        surfaces = torch.stack([smooth, stationary, patches])
+            shrunk = self.shrunk(x, given, noise, smooth).clamp(0, 1)
+            patches = self.patches(x, given, noise, start=shrunk).clamp(0, 1)
+        surfaces = torch.stack([smooth, shrunk, patches])
         return Told(given, noise, guess, surfaces, self.decoder.look(x, given, noise, guess.mean, surfaces))
 
     def _posterior(self, batch: Batch, told: Told) -> Distribution:

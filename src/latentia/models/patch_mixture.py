@@ -12,9 +12,9 @@ from sklearn.mixture import GaussianMixture  # pyright: ignore[reportMissingType
 from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
-KINDS = 30
-RANK = 32
-LEAST_LEARNED_FROM = 20  # patches for each kind
+KINDS = 60
+RANK = 34
+LEAST_LEARNED_FROM = 400  # patches for each kind: fewer would say too little of its directions
 ROUNDS = 8  # of the search for kinds
 LEAST_VARIANCE = 1e-5
 UNUSED = -1e6  # logarithm of the share of a kind that there is not; finite, so that averages of weights are too

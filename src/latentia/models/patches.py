@@ -12,9 +12,9 @@ from latentia.models.patch_mixture import PatchMixture
 from latentia.nets.base import Shape
 
 MOST_NUMBERS, LARGEST_SIDE = 80, 8  # of a patch
-LEARNED_FROM = 20_000  # patches
+LEARNED_FROM = 50_000  # patches
 # Standard deviations: what the surface from which each pass starts is off by; of what is given, that of rounding.
-OPEN = (0.1, 0.07, 0.05)
+OPEN = (0.1, 0.07, 0.05, 0.04)
 OPEN_IN_TRAINING = (0.1, 0.06)
 EXACT = 0.01
 
@@ -22,10 +22,10 @@ EXACT = 0.01
 class PatchGuess(nn.Module):
     """Pictures given any part of them, from what is expected of their patches.
 
-    For each patch of a grid the most probable kind is chosen, and what it makes one expect, given the known pixels and
-    a first surface through them; where patches overlap, their mean counts. What comes out is the surface of the next
-    pass, with the grid moved. While a model trains, which needs a surface at each visit to a picture, the grid is
-    coarser and the passes are fewer.
+    For each patch of a grid the most probable kind is chosen, and what it makes one expect, given the known pixels, a
+    first surface through them, and where in the picture it lies; where patches overlap, their mean counts. What comes
+    out is the surface of the next pass, with the grid moved. While a model trains, which needs a surface at each visit
+    to a picture, the grid is coarser and the passes are fewer.
 
     Args:
         event_shape: (C, H, W).
@@ -48,7 +48,7 @@ class PatchGuess(nn.Module):
         super().__init__()
         channels, *sides = event_shape
         self.side = max(1, min(LARGEST_SIDE, math.isqrt(MOST_NUMBERS // channels), min(sides) // 2))
-        self.kinds = PatchMixture(channels * self.side**2)
+        self.kinds = PatchMixture(channels * self.side**2 + 2)
 
     @torch.no_grad()
     def forward(self, x: Tensor, given: Tensor, noise: Tensor | None = None, *, start: Tensor) -> Tensor:
@@ -69,7 +69,9 @@ class PatchGuess(nn.Module):
             grid = _Grid(x, self.side, step, number)
             patches = grid.cut(torch.where(given, x, expected))
             left_open = grid.cut(~certain * 1.0).any(1)
-            patches[left_open] = self.kinds(patches[left_open], grid.cut(variance.expand_as(x))[left_open])
+            placed = torch.cat([patches, grid.places], 1)[left_open]
+            spread_of = F.pad(grid.cut(variance.expand_as(x)), (0, 2), value=EXACT**2)[left_open]
+            patches[left_open] = self.kinds(placed, spread_of)[:, :-2]
             expected = grid.join(patches)
         return torch.where(certain, x, expected)
 
@@ -95,6 +97,16 @@ class _Grid:
         # As far beyond the last pixel as it takes for patches to reach it.
         self.after = [-(length + self.before - side) % step for length in x.shape[2:]]
 
+    @property
+    def places(self) -> Tensor:
+        """Middles of the patches, down and across, in sides of a picture, shape (N * L, 2)."""
+        down, across = (
+            (torch.arange(0, length + self.before + after - self.side + 1, self.step) - self.before + self.side / 2)
+            / length
+            for length, after in zip(self.shape[2:], self.after, strict=True)
+        )
+        return torch.cartesian_prod(down, across).repeat(self.shape[0], 1)
+
     def cut(self, x: Tensor) -> Tensor:
         """Returns the patches of pictures, shape (N * L, D)."""
         whole = F.pad(x, (self.before, self.after[1], self.before, self.after[0]), mode="replicate")
@@ -110,9 +122,10 @@ class _Grid:
 
 
 def _drawn(examples: Tensor, side: int) -> Tensor:
-    """Draws patches (M, D) of examples from random places."""
+    """Draws patches of examples from random places, and these places, shape (M, D + 2)."""
     generator = torch.Generator().manual_seed(0)
     windows = examples.unfold(2, side, 1).unfold(3, side, 1)  # a view: (N, C, rows, columns, side, side)
     count = min(LEARNED_FROM, windows.shape[0] * windows.shape[2] * windows.shape[3])
     example, row, column = (torch.randint(windows.shape[axis], (count,), generator=generator) for axis in (0, 2, 3))
-    return windows[example, :, row, column].flatten(1)
+    places = (torch.stack([row, column], 1) + side / 2) / torch.tensor(examples.shape[2:])
+    return torch.cat([windows[example, :, row, column].flatten(1), places.to(examples)], 1)

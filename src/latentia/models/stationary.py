@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import cast
 
 import torch
@@ -70,13 +71,20 @@ class StationaryGuess(nn.Module):
             start: pictures from which the search begins, shape (N, C, H, W); the mean if None.
             steps: of the conjugate gradients.
         """
-        away = torch.where(given, x, self.mean if start is None else start) - self.mean
-        away = self._turned(away.float(), self.colours)
         power = self.power if noise is None else self.power + noise.square()
-        whole = away + self._change(away, ~given, power, steps)
+        away = self.colour(torch.where(given, x, self.mean if start is None else start).float() - self.mean)
+        # The colours have nothing to do with each other, so that each is searched on its own.
+        whole = most_probable(
+            away,
+            ~given,
+            lambda values: self.from_waves(self.to_waves(values) / power),
+            lambda values: self.from_waves(self.to_waves(values) * power),
+            steps,
+            together=(2, 3),
+        )
         if noise is not None:  # in what is given, and just so in what is expected of the rest
-            whole = self._from_frequencies(self._to_frequencies(whole) * (self.power / power))
-        return self.mean + self._turned(whole, self.colours.T)
+            whole = self.from_waves(self.to_waves(whole) * (self.power / power))
+        return self.mean + self.uncolour(whole)
 
     @torch.no_grad()
     def start_at(self, examples: Tensor) -> None:
@@ -86,47 +94,66 @@ class StationaryGuess(nn.Module):
         flat = away.transpose(0, 1).flatten(1)
         _, directions = cast(tuple[Tensor, Tensor], torch.linalg.eigh(flat @ flat.T / flat.shape[1]))
         self.colours.copy_(directions.T)
-        power = self._to_frequencies(self._turned(away, self.colours)).square().mean(0)
+        power = self.to_waves(self.colour(away)).square().mean(0)
         least = (LEAST_POWER * power.mean()).clamp_min(TINY)
-        margin = [SMOOTHING // 2] * 4
-        logs = F.pad(power.clamp_min(least).log()[None], margin, mode="replicate")
-        self.power.copy_(F.avg_pool2d(logs, SMOOTHING, 1)[0].exp())
+        self.power.copy_(smooth_over_waves(power.clamp_min(least).log()).exp())
 
-    def _turned(self, x: Tensor, colours: Tensor) -> Tensor:
-        return torch.einsum("dc,nchw->ndhw", colours, x)
+    def colour(self, x: Tensor) -> Tensor:
+        """Turns the channels of pictures (N, C, H, W) into the colours that do not go together."""
+        return torch.einsum("dc,nchw->ndhw", self.colours, x)
 
-    def _change(self, away: Tensor, hidden: Tensor, power: Tensor, steps: int) -> Tensor:
-        """Returns the change of the hidden part that makes all of it most probable, by conjugate gradients."""
+    def uncolour(self, x: Tensor) -> Tensor:
+        """Undoes `colour`."""
+        return torch.einsum("cd,nchw->ndhw", self.colours, x)
 
-        def improbable(values: Tensor) -> Tensor:
-            return hidden * self._from_frequencies(self._to_frequencies(values) / power)
-
-        def probable(values: Tensor) -> Tensor:
-            return hidden * self._from_frequencies(self._to_frequencies(values) * power)
-
-        residual = -improbable(away)
-        change = torch.zeros_like(away)
-        direction = ahead = probable(residual)
-        size = _products(residual, ahead)
-        for _ in range(steps):
-            image = improbable(direction)
-            step = size / (_products(direction, image) + TINY)
-            change = change + step * direction
-            residual = residual - step * image
-            ahead = probable(residual)
-            size, before = _products(residual, ahead), size
-            direction = ahead + size / (before + TINY) * direction
-        return change
-
-    def _to_frequencies(self, x: Tensor) -> Tensor:
+    def to_waves(self, x: Tensor) -> Tensor:
+        """Returns the cosine transform of pictures (N, C, H, W)."""
         return self.down @ x @ self.across.T
 
-    def _from_frequencies(self, x: Tensor) -> Tensor:
+    def from_waves(self, x: Tensor) -> Tensor:
+        """Undoes `to_waves`."""
         return self.down.T @ x @ self.across
 
 
-def _products(left: Tensor, right: Tensor) -> Tensor:
-    return (left * right).sum((2, 3), keepdim=True)
+def most_probable(
+    away: Tensor,
+    hidden: Tensor,
+    precision: Callable[[Tensor], Tensor],
+    covariance: Callable[[Tensor], Tensor],
+    steps: int,
+    together: tuple[int, ...],
+) -> Tensor:
+    """Changes what is hidden to what is most probable under a normal distribution, by conjugate gradients.
+
+    Args:
+        away: pictures without the mean, shape (N, C, H, W); the search begins at what is hidden of them.
+        hidden: True where they may change, shape (N, 1, H, W).
+        precision: inverse covariance times pictures.
+        covariance: covariance times pictures, near enough to the inverse of `precision` within the hidden part as well.
+        steps: of the search.
+        together: axes along which numbers depend on each other.
+    """
+
+    def products(left: Tensor, right: Tensor) -> Tensor:
+        return (left * right).sum(together, keepdim=True)
+
+    residual = hidden * -precision(away)
+    direction = ahead = hidden * covariance(residual)
+    size = products(residual, ahead)
+    for _ in range(steps):
+        image = hidden * precision(direction)
+        step = size / (products(direction, image) + TINY)
+        away = away + step * direction
+        residual = residual - step * image
+        ahead = hidden * covariance(residual)
+        size, before = products(residual, ahead), size
+        direction = ahead + size / (before + TINY) * direction
+    return away
+
+
+def smooth_over_waves(values: Tensor) -> Tensor:
+    """Averages values of neighbouring frequencies, shape (C, H, W)."""
+    return F.avg_pool2d(F.pad(values[None], [SMOOTHING // 2] * 4, mode="replicate"), SMOOTHING, 1)[0]
 
 
 def _cosines(length: int) -> Tensor:

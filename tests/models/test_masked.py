@@ -163,6 +163,16 @@ def test_one_look_serves_all_latents() -> None:
         assert torch.allclose(model.complete(Latents(z[k : k + 1]), batch).mean[0], together[k], atol=1e-6)
 
 
+def test_a_batch_that_was_looked_at_is_not_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, batch = masked(), Batch(pictures(), given=some())
+    z = Latents(torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(0)))
+    parts = (model.expect, lambda x: model.complete(z, x), model.marginal)
+    fresh, seen = [part(batch).mean for part in parts], model.look(batch)
+    monkeypatch.setattr(model, "patches", None)
+    for before, part in zip(fresh, parts, strict=True):
+        assert torch.equal(part(seen).mean, before)
+
+
 def test_what_is_expected_of_pixels_needs_no_latents() -> None:
     """It is decoded from what is given alone, counts what the other likelihood counts, and is learned beside it."""
     model, x, given = masked(), pictures(), some()

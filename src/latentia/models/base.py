@@ -102,6 +102,10 @@ class LatentModel(nn.Module, ABC):
     def decode(self, latents: Latents) -> Likelihood:
         """Returns p(x|latents)."""
 
+    def look(self, batch: Batch) -> Batch:
+        """Returns a batch with what it takes to `expect`, to `complete` and for `marginal`, worked out once for all."""
+        return batch
+
     def expect(self, batch: Batch) -> Distribution:
         """Returns what is believed of the code by one who sees only what is given of a batch, batch shape (N,).
 

@@ -81,6 +81,7 @@ def complete(
     chosen = default_steps(trained) if steps is None else steps
     seen = None if isinstance(trained.model, MaskedVAE) else observation_of(batch)
     with torch.no_grad(), seeded(seed, Stream.COMPLETE):
+        batch = trained.model.look(batch)
         believed = trained.model.expect(batch)
         if chosen and seen is not None:
             believed = refine(trained.model, batch, believed, seen.nats, chosen)

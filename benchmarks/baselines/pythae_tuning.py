@@ -13,10 +13,14 @@ from benchmarks.harness import Key, Results, Row
 
 N_VALIDATION = 500
 TRAINED_ON = 400  # training pictures by which the scale of Pythae's squared error is found
+SMALLER = 3.0  # times, the next learning rate
 
 
 def tuned(results: Results, peer: Peer, pixels: Tensor, held_out: Tensor, setting: str) -> float:
-    """Returns the learning rate with which a peer is best on held-out training pictures after a minute."""
+    """Returns the learning rate with which a peer is best on held-out training pictures after a minute.
+
+    Smaller ones are tried as long as the smallest is best.
+    """
     options = results.options
 
     def trial(rate: float) -> Iterator[Row]:
@@ -27,7 +31,14 @@ def tuned(results: Results, peer: Peer, pixels: Tensor, held_out: Tensor, settin
     def key(rate: float) -> Key:
         return Key(peer.name, "validation NLL after a minute", f"{setting}, learning rate {rate:g}")
 
-    rates = LEARNING_RATES[:1] if options.quick else LEARNING_RATES
-    for rate in rates:
-        results.measure([key(rate)], lambda rate=rate: trial(rate))
-    return min(rates, key=lambda rate: results.value(key(rate)))
+    def found(rate: float) -> float:
+        results.measure([key(rate)], lambda: trial(rate))
+        return results.value(key(rate))
+
+    if options.quick:
+        return min(LEARNING_RATES[:1], key=found)
+    values = {rate: found(rate) for rate in LEARNING_RATES}
+    while (best := min(values, key=values.__getitem__)) == min(values):
+        smaller = float(f"{best / SMALLER:.1g}")
+        values[smaller] = found(smaller)
+    return best

@@ -75,6 +75,16 @@ class Told:
         """True where nothing is left open, shape (N, 1, H, W)."""
         return self.given & (self.noise == 0)
 
+    def expand(self, n: int) -> Told:
+        """Returns the same of N pictures, told of one."""
+
+        def each(part: Tensor, axis: int = 0) -> Tensor:
+            return part.expand(*part.shape[:axis], n, *part.shape[axis + 1 :])
+
+        guess = Guess(each(self.guess.mean), each(self.guess.ways), self.guess.axes, each(self.guess.level))
+        context = Context(each(self.context.features), tuple(each(part) for part in self.context.maps))
+        return Told(each(self.given), each(self.noise), guess, each(self.surfaces, 1), context)
+
 
 @dataclass(frozen=True)
 class Seen(Batch):
@@ -178,8 +188,7 @@ class MaskedVAE(LatentModel):
             part.start_at(examples)
 
     def decode(self, latents: Latents) -> Likelihood:
-        told = self._look(Batch(self.guess.mean[None]))  # one look for all: there is nothing
-        return self.likelihood(self._decode(latents.code, told))
+        return self.likelihood(self._decode(latents.code, self._see_nothing()))
 
     def look(self, batch: Batch) -> Seen:
         return Seen(**{part.name: getattr(batch, part.name) for part in fields(Batch)}, sight=self._look(batch))
@@ -203,10 +212,16 @@ class MaskedVAE(LatentModel):
     def _look(self, batch: Batch) -> Told:
         if isinstance(batch, Seen) and batch.sight is not None:
             return batch.sight
-        empty = batch.x.new_zeros(len(batch), 1, *batch.x.shape[2:])
-        given = empty.bool() if batch.given is None else batch.given[:, :1]
-        noise = empty[:, :, :1, :1] if batch.noise is None else batch.noise
-        x = batch.x if batch.told is None else batch.told
+        if batch.given is None:  # pictures of which nothing is given all look the same
+            return self._see_nothing().expand(len(batch))
+        noise = batch.x.new_zeros(len(batch), 1, 1, 1) if batch.noise is None else batch.noise
+        return self._see(batch.x if batch.told is None else batch.told, batch.given[:, :1], noise)
+
+    def _see_nothing(self) -> Told:
+        x = self.guess.mean[None]
+        return self._see(x, torch.zeros_like(x[:, :1]).bool(), x.new_zeros(1, 1, 1, 1))
+
+    def _see(self, x: Tensor, given: Tensor, noise: Tensor) -> Told:
         # What is solved for loses too much in the half precision of an autocast.
         with torch.autocast(x.device.type, enabled=False):
             guess = self.guess(x, given, noise)

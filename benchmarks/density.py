@@ -29,7 +29,7 @@ PROTOCOL = (
     "50 importance samples on 1000 test pictures, as a probability on the grid of 256 levels; Pythae's squared "
     "error is given the scale of its own errors. Pythae 0.1.2 has its own networks and trainer, and whichever of "
     "three learning rates, and of smaller ones while the smallest is best, is best on held-out training pictures after "
-    "a minute. Leads are means over pictures with the paired 95 % interval."
+    "three minutes. Leads are means over pictures with the paired 95 % interval."
 )
 OURS = tuple(name for name in ("vae", "iwae", "vamp", "flow-prior", "ladder") if name in PRESETS)
 EIGHT_BIT = ("cifar10-part", "fashion-mnist", "omniglot-small")

@@ -28,8 +28,8 @@ PROTOCOL = (
     "trained for 10 minutes. The second stage is our default prior, fitted to the model of the standard prior. "
     "Pythae 0.1.2's samplers with their own settings work on its own VAE (MNIST: binarised, else squared error; "
     "whichever of three learning rates, and of smaller ones while the smallest is best, is best on held-out training "
-    "pictures after a minute), those that are trained for 10 epochs. 'Real pictures' are 10 000 training pictures. "
-    "Seconds are of a warm model, prior, decoder and conversion to 8 bits together."
+    "pictures after three minutes), those that are trained for 10 epochs. 'Real pictures' are 10 000 training "
+    "pictures. Seconds are of a warm model, prior, decoder and conversion to 8 bits together."
 )
 SETS = ("mnist", "fashion-mnist")
 MINUTES, N = 10.0, 10_000

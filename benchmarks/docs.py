@@ -35,6 +35,7 @@ def section(document: Mapping[str, Any]) -> str:
         "",
         f"*{document['date']}, commit `{document['commit']}`; {machine['cpu']}, {machine['cores']} cores, "
         f"torch {machine['torch']}, load before the run {machine['load']}.*",
+        *_other_machines(document),
         "",
         "| claim | level | ours | anchor | holds | anchor from |",
         "|---|---|---|---|---|---|",
@@ -47,6 +48,13 @@ def section(document: Mapping[str, Any]) -> str:
         *_galleries(document["name"]),
     ]
     return "\n".join(lines)
+
+
+def _other_machines(document: Mapping[str, Any]) -> list[str]:
+    """Names the parts that were measured on another machine than the last."""
+    last = "{cpu}, {cores} cores, torch {torch}".format(**document["machine"])
+    parts = {row["part"]: row["machine"] for row in document["rows"] if row.get("part") and row["machine"] != last}
+    return [f"*The part {part}: {machine}.*" for part, machine in parts.items()]
 
 
 def result_documents(folder: Path = RESULTS) -> list[dict[str, Any]]:

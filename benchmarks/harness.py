@@ -13,7 +13,8 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -127,27 +128,32 @@ class Results:
         protocol: two or three sentences: what is measured, on what, how.
         options: of this run.
         folder: where result files live.
-
-    Raises:
-        SystemExit: the file holds rows of another machine or version of torch, which must not be mixed.
     """
 
     def __init__(self, name: str, protocol: str, options: Options, folder: Path = RESULTS) -> None:
         self.options = options
         self.path = folder / (f"{name}.quick.json" if options.quick else f"{name}.json")
+        self._part = ""
         self._machine = machine()
         old = self._read() if not options.fresh else None
-        if old is not None and any(old["machine"][key] != self._machine[key] for key in ("cpu", "cores", "torch")):
-            raise SystemExit(f"{self.path} holds rows of another machine or torch; start over with --fresh.")
         self._document: dict[str, Any] = {
             "name": name,
             "date": datetime.now(UTC).date().isoformat(),
             "commit": commit(),
             "machine": self._machine if old is None else old["machine"],
             "protocol": protocol,
-            "rows": [] if old is None else old["rows"],
+            "rows": [] if old is None else [{"machine": _named(old["machine"]), **row} for row in old["rows"]],
             "claims": [] if old is None else old["claims"],
         }
+
+    @contextmanager
+    def within(self, part: str) -> Iterator[None]:
+        """Measures a part whose rows are compared with each other only, so that parts may be of different machines."""
+        self._part = part
+        try:
+            yield
+        finally:
+            self._part = ""
 
     def measure(self, keys: Sequence[Key], function: Callable[[], Iterable[Row]]) -> None:
         """Measures rows that belong together, unless all of them are there.
@@ -158,16 +164,21 @@ class Results:
 
         Raises:
             ValueError: it did not yield what `keys` promises.
+            SystemExit: the part holds rows of another machine or version of torch, which must not be mixed.
         """
         if all(self.find(key) is not None for key in keys):
             return
+        if any(row["machine"] != _named(self._machine) for row in self._document["rows"] if _part(row) == self._part):
+            raise SystemExit(f"{self.path} holds rows of another machine or torch; start over with --fresh.")
         load = os.getloadavg()[0]
         found: set[Key] = set()
         for row in function():
             found.add(row.key)
             self._document["rows"] = [kept for kept in self._document["rows"] if _key(kept) != row.key]
-            facts = {"load": round(load, 2), "commit": self._document["commit"]}
-            self._document["rows"].append({**row.as_json(), **facts})
+            facts = {"load": round(load, 2), "commit": self._document["commit"], "machine": _named(self._machine)}
+            part = {"part": self._part} if self._part else {}
+            self._document["rows"].append({**row.as_json(), **facts, **part})
+            self._document["machine"] = self._machine
             self._write()
         if found != set(keys):
             raise ValueError(f"Measured {sorted(map(str, found))}, promised {sorted(map(str, keys))}.")
@@ -255,6 +266,15 @@ def show(document: dict[str, Any], *, quick: bool) -> None:
         ours, anchor = ("-" if claim[name] is None else f"{claim[name]:.4g}" for name in ("ours", "anchor"))
         claims.add_row(claim["claim"], claim["level"], ours, anchor, "yes" if claim["holds"] else "no")
     console.print(claims)
+
+
+def _named(machine: dict[str, Any]) -> str:
+    """Names what rows must have in common to be compared."""
+    return f"{machine['cpu']}, {machine['cores']} cores, torch {machine['torch']}"
+
+
+def _part(row: dict[str, Any]) -> str:
+    return row.get("part", "")
 
 
 def _key(row: dict[str, Any]) -> Key:

@@ -215,9 +215,12 @@ def main(options: Options) -> None:
     """Runs the benchmark."""
     results = Results("inpainting", PROTOCOL, options)
     for name in ("orl-faces",) if options.quick else SETS:
-        results.measure(set_keys(name), lambda name=name: set_rows(name, options))
-    results.measure(list(SPEED.values()), lambda: speed_rows(options))
-    results.measure(imputation_keys(), lambda: imputation_rows(options))
+        with results.within(name):
+            results.measure(set_keys(name), lambda name=name: set_rows(name, options))
+    with results.within("seconds"):
+        results.measure(list(SPEED.values()), lambda: speed_rows(options))
+    with results.within("imputation"):
+        results.measure(imputation_keys(), lambda: imputation_rows(options))
     results.finish(claims(results))
 
 

@@ -134,7 +134,8 @@ def main(options: Options) -> None:
     """Runs the benchmark."""
     results = Results("restoration", PROTOCOL, options)
     for name in SETS[:1] if options.quick else SETS:
-        results.measure(set_keys(name), lambda name=name: set_rows(name, options))
+        with results.within(name):
+            results.measure(set_keys(name), lambda name=name: set_rows(name, options))
     results.finish(claims(results))
 
 

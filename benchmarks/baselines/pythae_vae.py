@@ -75,6 +75,7 @@ class PythaeVAE(LatentModel):
         z = latents.code
         hidden, *convolutions = self.vae.decoder.layers
         x = hidden(z.flatten(0, 1)).reshape(-1, 1024, 4, 4)
+        x = x.contiguous(memory_format=torch.channels_last)  # a fifth faster
         for block in convolutions[:-1]:
             x = block(x)
         logits = convolutions[-1][0](x)

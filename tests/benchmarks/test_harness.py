@@ -107,15 +107,36 @@ def test_quick_runs_are_kept_apart(tmp_path):
     assert docs.result_documents(tmp_path) == []
 
 
+def on_another_machine(folder):
+    path = folder / "trial.json"
+    document = json.loads(path.read_text())
+    for row in (document, *document["rows"]):
+        row["machine"] = {**document["machine"], "cpu": "Abacus 3000"} if row is document else "Abacus 3000"
+    path.write_text(json.dumps(document))
+
+
 def test_rows_of_another_machine_are_refused(tmp_path):
     results(tmp_path).measure([KEY], lambda: [Row(KEY, 1.0, "s")])
-    path = tmp_path / "trial.json"
-    document = json.loads(path.read_text())
-    document["machine"]["cpu"] = "Abacus 3000"
-    path.write_text(json.dumps(document))
+    on_another_machine(tmp_path)
+    results(tmp_path).measure([KEY], list)
     with pytest.raises(SystemExit, match="--fresh"):
-        results(tmp_path)
+        results(tmp_path).measure([OTHER], lambda: [Row(OTHER, 1.0, "s")])
     assert results(tmp_path, fresh=True).find(KEY) is None
+
+
+def test_parts_may_be_of_different_machines(tmp_path):
+    r = results(tmp_path)
+    with r.within("digits"):
+        r.measure([KEY], lambda: [Row(KEY, 1.0, "s")])
+    on_another_machine(tmp_path)
+    r, third = results(tmp_path), Key("third", "speed")
+    with r.within("clothes"):
+        r.measure([OTHER], lambda: [Row(OTHER, 2.0, "s")])
+    with r.within("digits"), pytest.raises(SystemExit, match="--fresh"):
+        r.measure([third], lambda: [Row(third, 2.0, "s")])
+    r.finish([])
+    assert "*The part digits: Abacus 3000.*" in docs.page(docs.result_documents(tmp_path))
+    assert "*The part clothes" not in docs.page(docs.result_documents(tmp_path))
 
 
 @pytest.mark.parametrize(

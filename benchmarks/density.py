@@ -192,7 +192,7 @@ def eight_bit_set(results: Results, name: str) -> list[Claim]:
 
 def _pixels(x: NDArray[np.uint8]) -> Tensor:
     """Returns pictures (N, H, W) or (N, H, W, C) as (N, C, H, W)."""
-    return torch.from_numpy(x.reshape(*x.shape[:3], -1)).permute(0, 3, 1, 2).contiguous()
+    return torch.from_numpy(x.reshape(*x.shape[:3], -1).copy()).permute(0, 3, 1, 2).contiguous()
 
 
 def main(options: Options) -> None:

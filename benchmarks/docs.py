@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import REPOSITORY, RESULTS
+from benchmarks.harness import REPOSITORY, RESULTS, machine_name
 
 PAGE = REPOSITORY / "docs" / "benchmarks.md"
 IMAGES = PAGE.parent / "images"
@@ -33,8 +33,8 @@ def section(document: Mapping[str, Any]) -> str:
         "",
         document["protocol"],
         "",
-        f"*{document['date']}, commit `{document['commit']}`; {machine['cpu']}, {machine['cores']} cores, "
-        f"torch {machine['torch']}, load before the run {machine['load']}.*",
+        f"*{document['date']}, commit `{document['commit']}`; {machine_name(machine)}, "
+        f"load before the run {machine['load']}.*",
         *_other_machines(document),
         "",
         "| claim | level | ours | anchor | holds | anchor from |",
@@ -52,7 +52,7 @@ def section(document: Mapping[str, Any]) -> str:
 
 def _other_machines(document: Mapping[str, Any]) -> list[str]:
     """Names the parts that were measured on another machine than the last."""
-    last = "{cpu}, {cores} cores, torch {torch}".format(**document["machine"])
+    last = machine_name(document["machine"])
     parts = {row["part"]: row["machine"] for row in document["rows"] if row.get("part") and row["machine"] != last}
     return [f"*The part {part}: {machine}.*" for part, machine in parts.items()]
 

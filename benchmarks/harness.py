@@ -142,7 +142,7 @@ class Results:
             "commit": commit(),
             "machine": self._machine if old is None else old["machine"],
             "protocol": protocol,
-            "rows": [] if old is None else [{"machine": _named(old["machine"]), **row} for row in old["rows"]],
+            "rows": [] if old is None else [{"machine": machine_name(old["machine"]), **row} for row in old["rows"]],
             "claims": [] if old is None else old["claims"],
         }
 
@@ -168,14 +168,17 @@ class Results:
         """
         if all(self.find(key) is not None for key in keys):
             return
-        if any(row["machine"] != _named(self._machine) for row in self._document["rows"] if _part(row) == self._part):
-            raise SystemExit(f"{self.path} holds rows of another machine or torch; start over with --fresh.")
+        if any(
+            row["machine"] != machine_name(self._machine) for row in self._document["rows"] if _part(row) == self._part
+        ):
+            part = f" of {self._part}" if self._part else ""
+            raise SystemExit(f"{self.path} holds rows{part} from another machine or torch; start over with --fresh.")
         load = os.getloadavg()[0]
         found: set[Key] = set()
         for row in function():
             found.add(row.key)
             self._document["rows"] = [kept for kept in self._document["rows"] if _key(kept) != row.key]
-            facts = {"load": round(load, 2), "commit": self._document["commit"], "machine": _named(self._machine)}
+            facts = {"load": round(load, 2), "commit": self._document["commit"], "machine": machine_name(self._machine)}
             part = {"part": self._part} if self._part else {}
             self._document["rows"].append({**row.as_json(), **facts, **part})
             self._document["machine"] = self._machine
@@ -240,6 +243,11 @@ def machine() -> dict[str, Any]:
     }
 
 
+def machine_name(machine: dict[str, Any]) -> str:
+    """Names of a machine what rows must have in common to be compared."""
+    return f"{machine['cpu']}, {machine['cores']} cores, torch {machine['torch']}"
+
+
 def commit() -> str:
     """Returns the commit of the working tree, marked where it has changes; empty outside of git."""
     command = ["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty", "--abbrev=12"]
@@ -266,11 +274,6 @@ def show(document: dict[str, Any], *, quick: bool) -> None:
         ours, anchor = ("-" if claim[name] is None else f"{claim[name]:.4g}" for name in ("ours", "anchor"))
         claims.add_row(claim["claim"], claim["level"], ours, anchor, "yes" if claim["holds"] else "no")
     console.print(claims)
-
-
-def _named(machine: dict[str, Any]) -> str:
-    """Names what rows must have in common to be compared."""
-    return f"{machine['cpu']}, {machine['cores']} cores, torch {machine['torch']}"
 
 
 def _part(row: dict[str, Any]) -> str:

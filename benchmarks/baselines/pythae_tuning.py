@@ -14,7 +14,7 @@ from benchmarks.harness import Key, Results, Row
 N_VALIDATION = 500
 TRAINED_ON = 400  # training pictures by which the scale of Pythae's squared error is found
 SMALLER = 3.0  # times, the next learning rate
-SECONDS = 120.0  # of a trial: after one, on slow machines, its networks have hardly begun
+SECONDS = 120.0  # of a trial: after one minute, on slow machines, its networks have hardly begun
 
 
 def tuned(results: Results, peer: Peer, pixels: Tensor, held_out: Tensor, setting: str) -> float:

@@ -16,7 +16,10 @@ MAY_BE_SHOWN = ("mnist", "fashion-mnist")  # the sets whose terms allow it
 HEAD = """# Benchmarks
 
 Generated from `benchmarks/results/*.json` by `python -m benchmarks.docs`; do not edit. Each figure was measured on
-the machine named beside it, peers and ours in the same run. Run one with `python -m benchmarks.NAME`.
+the machine named beside it, peers and ours in the same run. Run one with `make bench NAME=density`, which needs a C
+compiler for one of the peers; `ARGS=--quick` checks in minutes that it works, and finished rows are kept, so that a
+run can be stopped and gone on with. The sets `cifar10-part`, `orl-faces` and `omniglot-small` come from a mirror only:
+`ARGS='--data DIR'`. Pictures of faces and of CIFAR-10 are measured, not shown.
 """
 
 
@@ -41,7 +44,7 @@ def section(document: Mapping[str, Any]) -> str:
         "|---|---|---|---|---|---|",
         *(_claim(claim) for claim in document["claims"]),
         "",
-        "| system | metric | setting | value | spread | unit |",
+        "| system | metric | setting | value | unit | spread, or 95 % interval; active units |",
         "|---|---|---|---|---|---|",
         *(_row(row) for row in document["rows"]),
         "",
@@ -71,13 +74,24 @@ def _galleries(name: str) -> list[str]:
 
 def _claim(claim: Mapping[str, Any]) -> str:
     ours, anchor = _number(claim["ours"]), _number(claim["anchor"])
-    holds = "yes" if claim["holds"] else "**no**"
+    holds = "not measured" if claim["ours"] is None else "yes" if claim["holds"] else "**no**"
     return f"| {claim['claim']} | {claim['level']} | {ours} | {anchor} | {holds} | {claim['anchor_source']} |"
 
 
 def _row(row: Mapping[str, Any]) -> str:
-    cells = (row["system"], row["metric"], row.get("setting", ""), _number(row["value"]), _number(row["spread"]))
-    return f"| {' | '.join(cells)} | {row['unit']} |"
+    cells = (row["system"], row["metric"], row.get("setting", ""), _number(row["value"]), row["unit"], _beside(row))
+    return f"| {' | '.join(cells)} |"
+
+
+def _beside(row: Mapping[str, Any]) -> str:
+    """Returns what belongs to a value: how far it spreads, or its interval, and how many latents are active."""
+    details = row.get("details") or {}
+    facts = [_number(row["spread"])]
+    if "low" in details:
+        facts.append(f"{_number(details['low'])} to {_number(details['high'])}")
+    if "active_units" in details:
+        facts.append(f"{details['active_units']} active units")
+    return ", ".join(fact for fact in facts if fact)
 
 
 def _number(value: float | None) -> str:

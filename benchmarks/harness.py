@@ -135,7 +135,7 @@ class Results:
         self.path = folder / (f"{name}.quick.json" if options.quick else f"{name}.json")
         self._part = ""
         self._machine = machine()
-        old = self._read() if not options.fresh else None
+        old = None if options.fresh or options.quick else self._read()
         self._document: dict[str, Any] = {
             "name": name,
             "date": datetime.now(UTC).date().isoformat(),
@@ -145,6 +145,10 @@ class Results:
             "rows": [] if old is None else [{"machine": machine_name(old["machine"]), **row} for row in old["rows"]],
             "claims": [] if old is None else old["claims"],
         }
+
+    def gallery(self, name: str) -> Path:
+        """Returns where pictures that belong to the results are kept; those of quick runs apart."""
+        return self.path.with_name(f"{self.path.stem}-{name}.png")
 
     @contextmanager
     def within(self, part: str) -> Iterator[None]:

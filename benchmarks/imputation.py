@@ -16,7 +16,7 @@ from benchmarks.harness import Claim, Key, Options, Results, Row, floor_and_goal
 from latentia.core import Batch
 from latentia.data import Dataset, open_source
 from latentia.presets import resolve
-from latentia.tasks import complete
+from latentia.tasks import expect
 from latentia.training.fit import fit, prepare_training
 
 MISSING = 0.5
@@ -30,9 +30,9 @@ COMPLETE, ZERO, BIHARMONIC, OURS = (
 )
 
 
-def imputation_keys() -> list[Key]:
+def imputation_keys(seed: int) -> list[Key]:
     """Returns the keys of the rows."""
-    return [Key(system, METRIC, SETTING) for system in (COMPLETE, ZERO, BIHARMONIC, OURS)]
+    return [Key(system, METRIC, SETTING, seed) for system in (COMPLETE, ZERO, BIHARMONIC, OURS)]
 
 
 def imputation_rows(options: Options) -> Iterator[Row]:
@@ -56,14 +56,14 @@ def imputation_rows(options: Options) -> Iterator[Row]:
         BIHARMONIC: _biharmonic(whole.x, given),
         OURS: torch.cat(
             [
-                complete(trained, Batch(x, given=seen), n_samples=1, seed=options.seed).mean
+                expect(trained, Batch(x, given=seen), seed=options.seed)
                 for x, seen in zip(whole.x.split(50), given.split(50), strict=True)
             ]
         ),
     }
     for system, x in filled.items():
         pixels = (x.clamp(0, 1) * 255).round().byte()
-        yield Row(Key(system, METRIC, SETTING), 100 * judge.accuracy(pixels, whole.labels["label"]), "%")
+        yield Row(Key(system, METRIC, SETTING, options.seed), 100 * judge.accuracy(pixels, whole.labels["label"]), "%")
 
 
 def with_holes(dataset: Dataset, seed: int) -> Dataset:
@@ -75,7 +75,8 @@ def with_holes(dataset: Dataset, seed: int) -> Dataset:
 
 def imputation_claims(results: Results) -> list[Claim]:
     """Returns the claims of the issue."""
-    whole, zero, ours = (results.value(Key(system, METRIC, SETTING)) for system in (COMPLETE, ZERO, OURS))
+    seed = results.options.seed
+    whole, zero, ours = (results.value(Key(system, METRIC, SETTING, seed)) for system in (COMPLETE, ZERO, OURS))
     share = None if whole is None or zero is None or ours is None else (ours - zero) / (whole - zero)
     return floor_and_goal(
         "share of the classifier's loss by holes that is made good, trained on holes only",

@@ -120,6 +120,17 @@ SETS: dict[str, RecutPictures] = {
 }
 
 
+SORTED = ("omniglot-small",)  # by class: the last pictures are of classes that no other is of
+N_HELD_OUT = 500
+
+
+def held_out_rows(name: str, n: int) -> NDArray[np.int64]:
+    """Returns which of a set's `n` training pictures are held out: the last ones, or some of sets that are sorted."""
+    if name not in SORTED:
+        return np.arange(max(0, n - N_HELD_OUT), n)
+    return np.sort(np.random.default_rng(0).permutation(n)[:N_HELD_OUT])
+
+
 def open_pictures(name: str, mirror: Path | None = None) -> Source:
     """Opens a set that is re-cut, or one that has a public home; nothing is read yet."""
     return open_recut_pictures(name, mirror) if name in SETS else open_source(name, mirror=mirror)

@@ -5,28 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.baselines import holes, noise
+from benchmarks.baselines.choosing import Tried, best_of, settings_of
 from benchmarks.baselines.holes import Flags, Pixels
-from benchmarks.filling import OURS, Pictures, draw_masks, our_fill, read_pictures, train_model
+from benchmarks.filling import LEAD, OURS, Pictures, draw_masks, kept_model, lead_row, our_fill, read_pictures
 from benchmarks.gallery import greyed, write_gallery
-from benchmarks.harness import RESULTS, Claim, Key, Options, Results, Row, floor_and_goal, parse
-from benchmarks.picture_metrics import Errors, errors, lead, ssim
+from benchmarks.harness import Claim, Key, Options, Results, Row, floor_and_goal, parse
+from benchmarks.picture_metrics import Errors, errors, ssim
 from latentia.data import Canvas, Mask
 from latentia.data.masks import Blocks, Scratches
 from latentia.runs import TrainedModel
 from latentia.tasks import restore
 
 PROTOCOL = (
-    "The preset `inpainting`, trained as in the benchmark of that name, one model for each set. Normal noise, cut off "
+    "The preset `inpainting`, one model for each set: that of the benchmark of that name, where the same commit has "
+    "left one, else one that is trained as there. Normal noise, cut off "
     "and rounded to 8 bits, whose level we estimate and the peers are told; lost blocks of an eighth of a side and "
     "scratches, whose place all are told. Tested on 80 faces of 8 subjects that no part has seen, and on the first 200 "
     "colour pictures of the test split. PSNR over all pixels (noise) or the missing ones (blocks, scratches) of all "
     "pictures together; leads come with the 95 % interval of a paired bootstrap over pictures (faces: subjects). "
-    "Settings of peers are chosen on training pictures for each set and strength."
+    "Settings of peers are chosen on training pictures for each set and strength; rows say which."
 )
 SETS = ("orl-faces", "cifar10-part")
-LEAD = "lead over the best peer"
 LEVELS = {"noise 15": 15 / 255, "noise 25": 25 / 255, "noise 50": 50 / 255}
 HOLES: dict[str, Mask] = {
     **{f"blocks {100 * share:.0f} %": Blocks(share, share) for share in (0.1, 0.25, 0.5)},
@@ -35,54 +37,64 @@ HOLES: dict[str, Mask] = {
 WITHOUT, BEST_PEER = "as it came", "best peer"
 BIHARMONIC = "scikit-image biharmonic"
 NOISE_PEERS = ("scikit-image non-local means", "scikit-image wavelet", "scikit-image total variation")
-COLOUR_PICTURES, TUNED = 200, 40
+COLOUR_PICTURES, TUNED = 200, 25
 
 
-def set_keys(name: str) -> list[Key]:
+def set_keys(name: str, seed: int) -> list[Key]:
     """Returns the keys of all rows of a set."""
     keys: list[Key] = []
     for damage in (*LEVELS, *HOLES):
         setting = f"{name}, {damage}"
         systems = (WITHOUT, *NOISE_PEERS, OURS) if damage in LEVELS else (BIHARMONIC, OURS)
-        keys += [Key(system, metric, setting) for system in systems for metric in ("PSNR", "SSIM")]
-        keys.append(Key(OURS, LEAD, setting))
+        keys += [Key(system, metric, setting, seed) for system in systems for metric in ("PSNR", "SSIM")]
+        keys.append(Key(OURS, LEAD, setting, seed))
     return keys
 
 
-def set_rows(name: str, options: Options) -> Iterator[Row]:
+def set_rows(name: str, measured: Results) -> Iterator[Row]:
     """Trains on a set, and scores all systems on all damages."""
+    options, seed = measured.options, measured.options.seed
     pictures = read_pictures(name, options)
     count = len(pictures.test) if name == "orl-faces" else min(COLOUR_PICTURES, len(pictures.test))
     test, groups = pictures.test[:count], pictures.groups[:count]
-    trained = train_model(name, options)
+    trained = kept_model(name, options)
     fill = our_fill(trained)
     everywhere = np.ones(test.shape[:3], np.bool_)
     shown: list[tuple[Pixels, dict[str, Pixels]]] = []
     for damage, level in LEVELS.items():
-        noisy = add_noise(test, level, options.seed)
-        results = {WITHOUT: noisy, **denoised_by_peers(pictures, noisy, level, options), OURS: denoised(trained, noisy)}
+        noisy = add_noise(test, level, seed)
+        peers = peer_ways(pictures, level, options)
+        results = {WITHOUT: noisy, **{system: way(noisy) for system, way in peers.items()}}
+        results[OURS] = denoised(trained, noisy)
         found = {system: errors(test, result, everywhere) for system, result in results.items()}
-        yield from scored(f"{name}, {damage}", test, results, found, everywhere, groups)
+        settings = {system: settings_of(way) for system, way in peers.items()}
+        yield from scored(f"{name}, {damage}", seed, test, results, found, everywhere, groups, settings)
         shown.append((noisy, {BEST_PEER: results[best_peer(found)], OURS: results[OURS]}))
     for damage, mask in HOLES.items():
-        missing = draw_masks(mask, test, options.seed)
+        missing = draw_masks(mask, test, seed)
         results = {BIHARMONIC: holes.biharmonic(test, missing), OURS: fill(test, missing)}
         found = {system: errors(test, result, missing) for system, result in results.items()}
-        yield from scored(f"{name}, {damage}", test, results, found, missing, groups)
+        yield from scored(f"{name}, {damage}", seed, test, results, found, missing, groups, {})
         shown.append((greyed(test, missing), {BEST_PEER: results[BIHARMONIC], OURS: results[OURS]}))
-    write_gallery(RESULTS / f"restoration-{name}.png", test, shown, [BEST_PEER, OURS])
+    write_gallery(measured.gallery(name), test, shown, [BEST_PEER, OURS])
 
 
 def scored(
-    setting: str, truth: Pixels, results: dict[str, Pixels], found: Mapping[str, Errors], where: Flags, groups: Flags
+    setting: str,
+    seed: int,
+    truth: Pixels,
+    results: dict[str, Pixels],
+    found: Mapping[str, Errors],
+    where: Flags,
+    groups: NDArray[np.int64],
+    settings: Mapping[str, str],
 ) -> Iterator[Row]:
     """Returns the rows of one damage, with the errors that were found where it is."""
     for system, result in results.items():
-        yield Row(Key(system, "PSNR", setting), found[system].psnr, "dB")
-        yield Row(Key(system, "SSIM", setting), ssim(truth, result, where), "")
-    best = best_peer(found)
-    value, low, high = lead(found[OURS], found[best], groups)
-    yield Row(Key(OURS, LEAD, setting), value, "dB", details={"peer": best, "low": low, "high": high})
+        chosen = {"settings": settings[system]} if system in settings else {}
+        yield Row(Key(system, "PSNR", setting, seed), found[system].psnr, "dB", details=chosen)
+        yield Row(Key(system, "SSIM", setting, seed), ssim(truth, result, where), "")
+    yield lead_row(Key(OURS, LEAD, setting, seed), found, best_peer(found), groups)
 
 
 def best_peer(found: Mapping[str, Errors]) -> str:
@@ -101,13 +113,14 @@ def denoised(trained: TrainedModel, noisy: Pixels) -> Pixels:
     return np.stack([restore(trained, Canvas.from_array(image)).picture() for image in noisy])
 
 
-def denoised_by_peers(pictures: Pictures, noisy: Pixels, level: float, options: Options) -> dict[str, Pixels]:
-    """Returns what each peer makes of pictures, with its best settings for this level."""
-    clean = pictures.validation[: 5 if options.quick else TUNED]
+def peer_ways(pictures: Pictures, level: float, options: Options) -> dict[str, Tried]:
+    """Returns each peer with its best settings for this level."""
+    count = 5 if options.quick else TUNED
+    clean = pictures.validation[:: len(pictures.validation) // count][:count]  # faces: of many people
     spoiled = add_noise(clean, level, options.seed + 1)
     everywhere = np.ones(clean.shape[:3], np.bool_)
     return {
-        system: noise.best_of(ways, spoiled, lambda result: -errors(clean, result, everywhere).psnr)(noisy)
+        system: best_of(ways, (spoiled,), lambda result: -errors(clean, result, everywhere).psnr)
         for system, ways in noise.candidates(level, clean.shape[3] == 3).items()
     }
 
@@ -115,8 +128,11 @@ def denoised_by_peers(pictures: Pictures, noisy: Pixels, level: float, options: 
 def claims(results: Results) -> list[Claim]:
     """Returns the claims of the issue: in how many cells the interval of our lead lies above zero."""
     made: list[Claim] = []
+    seed = results.options.seed
     for names, label, floor, goal in ((SETS[:1], "faces", 0.51, None), (SETS, "faces and colour pictures", None, 1.0)):
-        rows = [results.find(Key(OURS, LEAD, f"{name}, {damage}")) for name in names for damage in (*LEVELS, *HOLES)]
+        rows = [
+            results.find(Key(OURS, LEAD, f"{name}, {damage}", seed)) for name in names for damage in (*LEVELS, *HOLES)
+        ]
         ahead = [row is not None and row["details"]["low"] > 0 for row in rows]
         complete = None not in rows
         made += floor_and_goal(
@@ -135,7 +151,7 @@ def main(options: Options) -> None:
     results = Results("restoration", PROTOCOL, options)
     for name in SETS[:1] if options.quick else SETS:
         with results.within(name):
-            results.measure(set_keys(name), lambda name=name: set_rows(name, options))
+            results.measure(set_keys(name, options.seed), lambda name=name: set_rows(name, results))
     results.finish(claims(results))
 
 

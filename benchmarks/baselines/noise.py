@@ -1,8 +1,8 @@
-"""Classical ways to take noise off pictures: scikit-image's, with the settings that do best on validation pictures."""
+"""Classical ways to take noise off pictures: scikit-image's, with all settings that are tried."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from itertools import product
 from typing import Any
@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Pixels = NDArray[np.uint8]
-Denoise = Callable[[Pixels], Pixels]
+from benchmarks.baselines.choosing import Pixels, Tried
+
 WAVELETS = ("db1", "db2", "sym4")
+SHIFTS = 3  # pixels in each direction, over which wavelets are averaged
 
 
-def candidates(level: float, colour: bool) -> dict[str, list[Denoise]]:
+def candidates(level: float, colour: bool) -> dict[str, list[Tried]]:
     """Returns each way with the settings that are tried; all are told the level of the noise.
 
     Args:
@@ -24,33 +25,40 @@ def candidates(level: float, colour: bool) -> dict[str, list[Denoise]]:
     """
     from skimage import restoration
 
-    nl_means, wavelet = restoration.denoise_nl_means, restoration.denoise_wavelet
-
-    means = product((3, 5, 7), (0.4, 0.6, 0.8, 1.0), (True, False))
-    thresholds = (("BayesShrink", 1.0), *(("VisuShrink", share) for share in (1.0, 0.5, 0.25)))
-    shrunk = product(thresholds, WAVELETS, (True, False) if colour else (False,))
+    nl_means, variation = restoration.denoise_nl_means, restoration.denoise_tv_chambolle
+    means = product((3, 5, 7, 9), (0.4, 0.6, 0.8, 1.0, 1.2), (True, False), (7, 13))
+    thresholds = [(method, share) for method in ("BayesShrink", "VisuShrink") for share in (0.25, 0.5, 0.7, 1.0, 1.4)]
+    shrunk = product(thresholds, WAVELETS, (True, False) if colour else (False,), (0, SHIFTS))
     return {
         "scikit-image non-local means": [
-            _each(nl_means, patch_size=size, h=share * level, fast_mode=fast, patch_distance=9, sigma=level)
-            for size, share, fast in means
+            _tried(nl_means, patch_size=size, h=share * level, fast_mode=fast, patch_distance=distance, sigma=level)
+            for size, share, fast, distance in means
         ],
         "scikit-image wavelet": [
-            _each(wavelet, method=method, sigma=share * level, wavelet=family, convert2ycbcr=turned, rescale_sigma=True)
-            for (method, share), family, turned in shrunk
+            _tried(_wavelets, shifts=shifts, method=method, sigma=share * level, wavelet=family, convert2ycbcr=turned)
+            for (method, share), family, turned, shifts in shrunk
         ],
         "scikit-image total variation": [
-            _each(restoration.denoise_tv_chambolle, weight=share * level) for share in (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
+            _tried(variation, weight=share * level) for share in (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0)
         ],
     }
 
 
-def best_of(ways: Sequence[Denoise], noisy: Pixels, error: Callable[[Pixels], float]) -> Denoise:
-    """Returns the settings that do best on validation pictures."""
-    return min(ways, key=lambda way: error(way(noisy)))
+def _wavelets(image: NDArray[np.float64], *, shifts: int, channel_axis: int, **settings: Any) -> NDArray[np.float64]:
+    """Shrinks wavelets, averaged over shifts of the picture where there are any (Coifman and Donoho, 1995)."""
+    from skimage.restoration import cycle_spin, denoise_wavelet
+
+    chosen = {**settings, "rescale_sigma": True, "channel_axis": channel_axis}
+    if not shifts:
+        return denoise_wavelet(image, **chosen)
+    return cycle_spin(image, denoise_wavelet, shifts, workers=1, func_kw=chosen, channel_axis=channel_axis)
 
 
-def _each(function: Callable[..., NDArray[Any]], **settings: Any) -> Denoise:
-    return partial(_apply, function, settings)
+def _tried(function: Callable[..., NDArray[Any]], **settings: Any) -> Tried:
+    named = (
+        f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}" for name, value in settings.items()
+    )
+    return Tried(", ".join(named), partial(_apply, function, settings))
 
 
 def _apply(function: Callable[..., NDArray[Any]], settings: dict[str, Any], images: Pixels) -> Pixels:

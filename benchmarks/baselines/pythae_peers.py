@@ -1,9 +1,11 @@
 """Pythae's other peers: IWAE and VAMP on binary MNIST, its VAE on 8-bit pictures, and its samplers.
 
-Settings as in its repository (clementchadebec/benchmark_VAE, `examples/scripts/configs`): latent_dim 16 and its own
-convolutional networks throughout; VAMP with 50 components (`binary_mnist/vamp_config.json`); IWAE with 5 samples
-(`mnist/iwae_config.json`; the 50 of `binary_mnist` would see a tenth of the pictures in the same time); grey and colour
-pictures with its squared error (`mnist/vae_config.json`, `cifar10/`). Samplers with their own defaults.
+Variants and settings as in its repository (clementchadebec/benchmark_VAE, `examples/scripts/configs`), with its own
+convolutional networks throughout: 16 latents, or the 40 of `binary_mnist/vamp/vamp_config.json`; VAMP with 50
+components (`binary_mnist/vamp_config.json`) or 500 (`binary_mnist/vamp`); IWAE with 50 samples
+(`binary_mnist/iwae_config.json`) or 5, which see ten times as many pictures in the same time (`mnist`); grey and colour
+pictures with its squared error (`mnist/vae_config.json`). Which of them is best is found on held-out pictures
+(`pythae_tuning`). Samplers with their own defaults.
 """
 
 from __future__ import annotations
@@ -11,8 +13,9 @@ from __future__ import annotations
 import contextlib
 import io
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -20,20 +23,24 @@ from torch import Tensor
 from torch.distributions import Distribution
 from torch.utils.data import Dataset
 
-from benchmarks.baselines.pythae_vae import BinarisedAtEachVisit, PythaeVAE, quiet, train
-from latentia.core import Latents, Likelihood
+from benchmarks import bounds
+from benchmarks.baselines.pythae_vae import LATENT_DIM, BinarisedAtEachVisit, PythaeVAE, build, quiet, train
+from latentia.core import Batch, Latents, Likelihood
 from latentia.distributions import DiscretisedGaussian, NormalMixture
+from latentia.distributions.base import diagonal_normal
 
 with contextlib.redirect_stderr(io.StringIO()):
     from pythae.data.datasets import DatasetOutput
     from pythae.models import IWAE, VAE, VAMP, IWAEConfig, VAEConfig, VAMPConfig
     from pythae.models.nn.benchmarks.cifar import Decoder_Conv_AE_CIFAR, Encoder_Conv_VAE_CIFAR
-    from pythae.models.nn.benchmarks.mnist import Decoder_Conv_AE_MNIST, Encoder_Conv_VAE_MNIST
     from pythae.samplers import GaussianMixtureSampler, IAFSampler, MAFSampler, NormalSampler, TwoStageVAESampler
     from pythae.trainers import BaseTrainerConfig
 
-LATENT_DIM = 16
-SAMPLER_EPOCHS = 10  # 6000 steps on 60 000 codes; its own default of 100 takes longer than the model itself
+MORE_LATENTS = {"latent_dim": 40}
+# As many as take about 10 minutes on 2 cores, as the model itself has; its own default is 100.
+SAMPLER_EPOCHS = {"MAF": 60, "IAF": 60, "two-stage VAE": 12}
+WIDTHS = (1.0, 0.5, 0.25, 0.125, 0.0625)
+PROBED, DRAWS = 50, 20  # pictures and importance samples by which a width is chosen
 
 
 class PythaeVAMP(PythaeVAE):
@@ -49,25 +56,43 @@ class PythaeGrey(PythaeVAE):
     """Pythae's VAE of 8-bit pictures, scored on the grid of 256 levels.
 
     Its squared error is that of a normal distribution of scale 1, which would score worse than no model; it is given
-    the scale that its own errors on training pictures have.
+    the scale that its own errors have on held-out pictures. Its posteriors were learned for the scale 1, too, and are
+    too wide for the smaller one; any distribution may propose importance samples, so these are as wide, as a share of
+    what it learned, as gives the best bound on held-out pictures.
+
+    Args:
+        vae: Pythae's.
+        held_out: pictures on which scale and width are chosen, floats (N, C, H, W).
     """
 
-    def __init__(self, vae: VAE, training: Tensor) -> None:
+    def __init__(self, vae: VAE, held_out: Tensor) -> None:
         super().__init__(vae)
         self.likelihood = DiscretisedGaussian()
-        with torch.inference_mode():
-            errors = [self._squared_error(part) for part in training.split(100)]
-        self.likelihood.start_at_error(torch.stack(errors).mean())
+        self.width = 1.0
+        self._take(min(WIDTHS, key=lambda width: self._nats(width, held_out)), held_out)
 
-    def _squared_error(self, x: Tensor) -> Tensor:
-        output = self.vae.encoder(x)
-        noise = torch.randn_like(output.embedding) * (0.5 * output.log_covariance).exp()
-        return (self.vae.decoder(output.embedding + noise).reconstruction - x).square().mean()
+    def posterior_of(self, batch: Batch) -> Distribution:
+        output = self.vae.encoder(batch.x)
+        return diagonal_normal(output.embedding, self.width * (0.5 * output.log_covariance).exp())
 
     def decode(self, latents: Latents) -> Likelihood:
         z = latents.code
         mean = self.vae.decoder(z.flatten(0, 1)).reconstruction
         return self.likelihood(self.likelihood.centre(mean).unflatten(0, z.shape[:2]))
+
+    def _nats(self, width: float, x: Tensor) -> float:
+        self._take(width, x)
+        return bounds.importance_nll(self, x[:PROBED], DRAWS)
+
+    @torch.inference_mode()
+    def _take(self, width: float, x: Tensor) -> None:
+        self.width = width
+        errors = [self._squared_error(part) for part in x.split(100)]
+        self.likelihood.start_at_error(torch.cat(errors).mean())
+
+    def _squared_error(self, x: Tensor) -> Tensor:
+        z = self.posterior_of(Batch(x)).sample()
+        return (self.vae.decoder(z).reconstruction - x).square().flatten(1).mean(1)
 
 
 class AsTheyAre(Dataset):
@@ -84,52 +109,73 @@ class AsTheyAre(Dataset):
 
 
 @dataclass(frozen=True)
+class Choice:
+    """What is chosen on held-out pictures: a variant of a model, and the learning rate."""
+
+    variant: str
+    learning_rate: float
+
+
+@dataclass(frozen=True)
 class Peer:
     """One of Pythae's models.
 
     Attributes:
         name: for people.
-        build: makes it, of a seed.
+        variants: what makes it of a seed, for each of the settings that are tried.
         data: the data set that it is trained on, of uint8 pictures.
-        judge: makes it one of our models, with some training pictures as floats.
+        judge: makes it one of our models, with some held-out pictures as floats.
     """
 
     name: str
-    build: Callable[[int], VAE]
+    variants: Mapping[str, Callable[[int], VAE]]
     data: Callable[[Tensor], Dataset]
     judge: Callable[[VAE, Tensor], PythaeVAE]
 
-    def train(self, pixels: Tensor, seconds: float, learning_rate: float, seed: int) -> VAE:
-        """Trains it for a time on uint8 pictures."""
-        vae = self.build(seed)
-        train(vae, self.data(pixels), seconds, learning_rate=learning_rate, seed=seed)
+    def train(self, pixels: Tensor, seconds: float, choice: Choice, seed: int) -> VAE:
+        """Trains it for a time on uint8 pictures.
+
+        Raises:
+            ArithmeticError: its loss is no number.
+        """
+        vae = self.variants[choice.variant](seed)
+        train(vae, self.data(pixels), seconds, learning_rate=choice.learning_rate, seed=seed)
         return vae.eval()
 
 
-def _binary(model: type[VAE], config: Any, seed: int) -> VAE:
-    torch.manual_seed(seed)
-    return model(config, encoder=Encoder_Conv_VAE_MNIST(config), decoder=Decoder_Conv_AE_MNIST(config))
+def _variants(model: type[VAE], config: type[VAEConfig], settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    return {name: partial(build, model=model, config=config, **chosen) for name, chosen in settings.items()}
 
 
-_MNIST: dict[str, Any] = {"input_dim": (1, 28, 28), "latent_dim": LATENT_DIM, "reconstruction_loss": "bce"}
+def _binary(name: str, variants: Mapping[str, Any], judge: type[PythaeVAE] = PythaeVAE) -> Peer:
+    return Peer(f"Pythae 0.1.2 {name}", variants, BinarisedAtEachVisit, lambda vae, _: judge(vae))
+
+
 BINARY = (
-    Peer(
-        "Pythae 0.1.2 VAE",
-        lambda seed: _binary(VAE, VAEConfig(**_MNIST), seed),
-        BinarisedAtEachVisit,
-        lambda vae, _: PythaeVAE(vae),
+    _binary("VAE", _variants(VAE, VAEConfig, {"16 latents": {}, "40 latents": MORE_LATENTS})),
+    _binary(
+        "IWAE",
+        _variants(
+            IWAE,
+            IWAEConfig,
+            {
+                "16 latents, 5 samples": {"number_samples": 5},
+                "40 latents, 5 samples": {"number_samples": 5, **MORE_LATENTS},
+                "16 latents, 50 samples": {"number_samples": 50},
+            },
+        ),
     ),
-    Peer(
-        "Pythae 0.1.2 IWAE",
-        lambda seed: _binary(IWAE, IWAEConfig(number_samples=5, **_MNIST), seed),
-        BinarisedAtEachVisit,
-        lambda vae, _: PythaeVAE(vae),
-    ),
-    Peer(
-        "Pythae 0.1.2 VAMP",
-        lambda seed: _binary(VAMP, VAMPConfig(number_components=50, **_MNIST), seed),
-        BinarisedAtEachVisit,
-        lambda vae, _: PythaeVAMP(vae),
+    _binary(
+        "VAMP",
+        _variants(
+            VAMP,
+            VAMPConfig,
+            {
+                "16 latents, 50 components": {"number_components": 50},
+                "40 latents, 500 components": {"number_components": 500, **MORE_LATENTS},
+            },
+        ),
+        PythaeVAMP,
     ),
 )
 
@@ -137,14 +183,18 @@ BINARY = (
 def eight_bit(shape: tuple[int, ...]) -> Peer:
     """Returns its VAE for 8-bit pictures of 1x28x28 or 3x32x32."""
 
-    def build(seed: int) -> VAE:
-        torch.manual_seed(seed)
-        config = VAEConfig(input_dim=shape, latent_dim=LATENT_DIM, reconstruction_loss="mse")
-        if shape[0] == 1:
-            return VAE(config, encoder=Encoder_Conv_VAE_MNIST(config), decoder=Decoder_Conv_AE_MNIST(config))
-        return VAE(config, encoder=Encoder_Conv_VAE_CIFAR(config), decoder=Decoder_Conv_AE_CIFAR(config))
+    def of_size(latent_dim: int) -> Callable[[int], VAE]:
+        settings = {"input_dim": shape, "latent_dim": latent_dim, "reconstruction_loss": "mse"}
+        return partial(build, **settings) if shape[0] == 1 else partial(_colour, settings)
 
-    return Peer("Pythae 0.1.2 VAE", build, AsTheyAre, PythaeGrey)
+    variants = {f"{size} latents": of_size(size) for size in (LATENT_DIM, 64)}
+    return Peer("Pythae 0.1.2 VAE", variants, AsTheyAre, PythaeGrey)
+
+
+def _colour(settings: Mapping[str, Any], seed: int) -> VAE:
+    torch.manual_seed(seed)
+    config = VAEConfig(**settings)
+    return VAE(config, encoder=Encoder_Conv_VAE_CIFAR(config), decoder=Decoder_Conv_AE_CIFAR(config))
 
 
 SAMPLERS: dict[str, type[Any]] = {
@@ -156,7 +206,7 @@ SAMPLERS: dict[str, type[Any]] = {
 }
 
 
-def sampled(vae: VAE, sampler: str, training: Tensor, n: int, epochs: int = SAMPLER_EPOCHS) -> Tensor:
+def sampled(vae: VAE, sampler: str, training: Tensor, n: int, epochs: int | None = None) -> Tensor:
     """Fits one of its samplers to a trained model and draws pictures, floats (n, C, H, W).
 
     Args:
@@ -164,12 +214,14 @@ def sampled(vae: VAE, sampler: str, training: Tensor, n: int, epochs: int = SAMP
         sampler: name of the sampler.
         training: the training pictures as the model takes them, floats.
         n: how many.
-        epochs: passes over the codes of the training pictures, where the sampler is trained by gradient steps.
+        epochs: passes over the codes of the training pictures, where the sampler is trained by gradient steps;
+            `SAMPLER_EPOCHS` if None.
     """
     made = SAMPLERS[sampler](vae)
     with tempfile.TemporaryDirectory() as folder, quiet():
         if sampler == "Gaussian mixture":
             made.fit(training)
         elif sampler != "normal":
-            made.fit(training, training_config=BaseTrainerConfig(output_dir=folder, num_epochs=epochs, no_cuda=True))
+            passes = SAMPLER_EPOCHS[sampler] if epochs is None else epochs
+            made.fit(training, training_config=BaseTrainerConfig(output_dir=folder, num_epochs=passes, no_cuda=True))
         return made.sample(num_samples=n, batch_size=500)

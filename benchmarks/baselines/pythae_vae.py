@@ -56,7 +56,7 @@ class PythaeVAE(LatentModel):
     def __init__(self, vae: VAE) -> None:
         super().__init__()
         self.vae = vae
-        self.prior = StandardNormal(LATENT_DIM)
+        self.prior = StandardNormal(vae.latent_dim)
         self.likelihood = Bernoulli()
 
     def posterior_of(self, batch: Batch) -> Distribution:
@@ -127,11 +127,19 @@ class _Clock(TrainingCallback):
             raise _Stop
 
 
-def build(seed: int = 0) -> VAE:
-    """Builds Pythae's ConvVAE for binary MNIST (17.2 M parameters)."""
+def build(seed: int = 0, model: type[VAE] = VAE, config: type[VAEConfig] = VAEConfig, **settings: Any) -> VAE:
+    """Builds one of Pythae's models with its ConvVAE's networks for MNIST (17.2 M parameters).
+
+    Args:
+        seed: of the weights.
+        model: which.
+        config: the class of its configuration.
+        settings: of that, beside those of a VAE of binary pictures.
+    """
     torch.manual_seed(seed)
-    config = VAEConfig(input_dim=(1, 28, 28), latent_dim=LATENT_DIM, reconstruction_loss="bce")
-    return VAE(config, encoder=Encoder_Conv_VAE_MNIST(config), decoder=Decoder_Conv_AE_MNIST(config))
+    chosen = {"input_dim": (1, 28, 28), "latent_dim": LATENT_DIM, "reconstruction_loss": "bce", **settings}
+    made = config(**chosen)
+    return model(made, encoder=Encoder_Conv_VAE_MNIST(made), decoder=Decoder_Conv_AE_MNIST(made))
 
 
 def training_speed(pixels: Tensor, batch_size: int, steps: int = 10, warm_up: int = 2, seed: int = 0) -> float:

@@ -173,4 +173,4 @@ def test_the_page_shows_claims_and_rows(tmp_path):
     text = docs.page(docs.result_documents(tmp_path))
     assert "| twice | floor | 2 | 1 | yes | a paper |" in text
     assert "| twice | goal | 2 | 3 | **no** | a paper |" in text
-    assert "| ours | speed | batch 8 | 2 | 0.1 | images/s |" in text
+    assert "| ours | speed | batch 8 | 2 | images/s | 0.1 |" in text

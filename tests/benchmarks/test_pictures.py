@@ -1,0 +1,174 @@
+"""What the benchmarks of pictures measure with, and whom they measure."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks import imputation, inpainting, restoration
+from benchmarks.baselines.choosing import Tried, best_of, settings_of
+from benchmarks.harness import Options, Results
+from benchmarks.picture_metrics import errors, lead, ssim
+from benchmarks.picture_sets import N_HELD_OUT, held_out_rows, open_recut_pictures
+
+HOLES = ("telea", "navier_stokes", "biharmonic", "mean_picture", "nearest_picture")
+
+
+def pictures(n: int = 6, channels: int = 1, seed: int = 0) -> np.ndarray:
+    smooth = np.add.outer(np.linspace(0, 120, 16), np.linspace(0, 120, 16))[None, :, :, None]
+    offset = np.random.default_rng(seed).integers(0, 15, (n, 1, 1, channels))
+    return (smooth + offset).astype(np.uint8)
+
+
+def half_missing(n: int = 6) -> np.ndarray:
+    return np.random.default_rng(1).random((n, 16, 16)) < 0.5
+
+
+def test_psnr_is_that_of_missing_values_of_all_pictures() -> None:
+    truth, filled = np.zeros((2, 4, 4, 3), np.uint8), np.zeros((2, 4, 4, 3), np.uint8)
+    missing = np.zeros((2, 4, 4), bool)
+    missing[0, 0, :2] = missing[1, 3, 3] = True
+    filled[0, 0, 0] = 51  # a fifth of the range, in all three colours of one of three pixels
+    filled[0, 2, 2] = 200  # not missing, so it does not count
+    assert errors(truth, filled, missing).psnr == pytest.approx(-10 * math.log10(0.04 / 3))
+
+
+def test_a_lead_is_0_over_an_equal_and_sure_over_a_worse_one() -> None:
+    truth, missing = pictures(20), half_missing(20)
+    noise = np.random.default_rng(2).normal(0, 5, truth.shape)
+    better, worse = (np.clip(truth + size * noise, 0, 255).astype(np.uint8) for size in (1, 2))
+    one, other = (errors(truth, filled, missing) for filled in (better, worse))
+    assert lead(one, one, np.arange(20)) == (0.0, 0.0, 0.0)
+    value, low, high = lead(one, other, np.arange(20))
+    assert 0 < low < value < high
+
+
+def test_equal_pictures_are_equal_in_structure() -> None:
+    pytest.importorskip("skimage")
+    assert ssim(pictures(), pictures(), half_missing()) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", HOLES)
+def test_peers_fill_in_without_seeing_what_is_missing(name: str, channels: int) -> None:
+    pytest.importorskip("skimage")
+    pytest.importorskip("cv2")
+    from benchmarks.baselines import holes
+
+    truth, missing = pictures(channels=channels), half_missing()
+    way = getattr(holes, name)
+    fill = way()[2] if name in HOLES[:2] else way if name == "biharmonic" else way(pictures(channels=channels, seed=9))
+    filled = fill(truth, missing)
+    hidden = np.where(missing[..., None], np.random.default_rng(3).integers(0, 256, truth.shape), truth)
+    difference = np.abs(filled.astype(int) - fill(hidden.astype(np.uint8), missing))
+    assert difference.mean() < (5.0 if name in HOLES[:2] else 1e-9)  # OpenCV reads a little of it at the rim
+    assert np.array_equal(filled[~missing], truth[~missing])
+    assert errors(truth, filled, missing).psnr > 15
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_noise_is_taken_off_by_every_way_of_the_peers(channels: int) -> None:
+    pytest.importorskip("skimage")
+    pytest.importorskip("pywt")
+    from benchmarks.baselines import noise
+
+    truth = pictures(2, channels)
+    noisy = restoration.add_noise(truth, 25 / 255, seed=0)
+    everywhere = np.ones(truth.shape[:3], bool)
+    before = errors(truth, noisy, everywhere).psnr
+    for ways in noise.candidates(25 / 255, channels == 3).values():
+        assert len({way.settings for way in ways}) == len(ways)
+        best = best_of(ways[::7], (noisy,), lambda result: -errors(truth, result, everywhere).psnr)
+        assert errors(truth, best(noisy), everywhere).psnr > before + 2
+
+
+def test_the_best_settings_are_those_of_the_smallest_error() -> None:
+    ways = [Tried(str(number), lambda x, number=number: x + number) for number in (30, 7, 2)]
+    best = best_of(ways, (np.zeros(1, np.uint8),), lambda x: abs(float(x[0])))
+    assert settings_of(best) == "2"
+    assert settings_of(np.abs) == ""
+
+
+def test_seeds_share_no_row() -> None:
+    keys = [
+        {
+            *inpainting.set_keys("mnist", seed),
+            *inpainting.speed_keys(seed).values(),
+            *imputation.imputation_keys(seed),
+            *restoration.set_keys("orl-faces", seed),
+        }
+        for seed in (0, 1)
+    ]
+    assert not keys[0] & keys[1]
+
+
+def test_held_out_pictures_of_sorted_sets_are_from_everywhere() -> None:
+    assert held_out_rows("cifar10-part", 2000).tolist() == list(range(1500, 2000))
+    rows = held_out_rows("omniglot-small", 3000)
+    assert len(set(rows.tolist())) == N_HELD_OUT
+    assert rows.min() < 100
+    assert rows.max() > 2900
+
+
+def test_nobody_is_on_both_sides_of_a_split(mirror) -> None:
+    for name in ("orl-faces", "omniglot-small"):
+        source = open_recut_pictures(name, mirror)
+        train, test = (source.read(split) for split in ("train", "test"))
+        if name == "orl-faces":
+            assert not set(train.y.tolist()) & set(test.y.tolist())
+        assert not {row.tobytes() for row in train.x} & {row.tobytes() for row in test.x}
+
+
+class Fake:
+    """A peer whose loss is known for every choice."""
+
+    name = "fake"
+    variants = ("first", "second")
+
+    def __init__(self, best: float, better: str = "first") -> None:
+        self.best, self.better, self.tried = best, better, []
+
+    def train(self, pixels, seconds, choice, seed):
+        self.tried.append(choice)
+        if choice.learning_rate > 0.05:
+            raise ArithmeticError("NaN detected in train loss")
+        return choice
+
+    def judge(self, choice, held_out):
+        return abs(math.log(choice.learning_rate / self.best)) - 0.1 * (choice.variant == self.better)
+
+
+@pytest.mark.parametrize(("best", "found"), [(3e-4, 3e-4), (1e-5, 1e-5), (0.02, 0.03), (10.0, 0.03)])
+def test_settings_are_sought_beyond_the_usual_ones(tmp_path, monkeypatch, best, found) -> None:
+    pytest.importorskip("pythae")
+    from benchmarks.baselines.pythae_tuning import DIVERGED, tuned
+
+    monkeypatch.setattr("benchmarks.bounds.importance_nll", lambda model, x, n: model)
+    results = Results("tuning", "", Options(), tmp_path)
+    peer = Fake(best, "second")
+    choice = tuned(results, peer, torch.zeros(1), torch.zeros(1), "data")
+    assert (choice.variant, choice.learning_rate) == ("second", pytest.approx(found, rel=0.35))
+    values = [row["value"] for row in results._document["rows"]]
+    assert max(values) <= DIVERGED
+    assert len(peer.tried) == len(values) == len(set(peer.tried))
+
+
+def test_pythaes_grey_pictures_are_scored_as_a_probability_with_a_width_that_suits() -> None:
+    pytest.importorskip("pythae")
+    from benchmarks.baselines.pythae_peers import WIDTHS, PythaeGrey, eight_bit
+
+    peer = eight_bit((1, 28, 28))
+    x = torch.rand(8, 1, 28, 28, generator=torch.Generator().manual_seed(0)).mul(255).round() / 255
+    vae = next(iter(peer.variants.values()))(0).eval()
+    model = peer.judge(vae, x)
+    assert isinstance(model, PythaeGrey)
+    assert model.width in WIDTHS
+    assert 0.25 < model.likelihood.log_scale.exp().item() < 0.6  # an untrained network, of even noise
+    with torch.no_grad():
+        parameters = model.likelihood.centre(torch.full((1, 1, 1, 1), 0.4))[None]
+        levels = (torch.arange(256) / 255).view(256, 1, 1, 1)
+        mass = model.likelihood(parameters.expand(1, 256, 1, 1, 1)).log_prob(levels).exp().sum()
+    assert mass.item() == pytest.approx(1.0, abs=1e-4)

@@ -7,7 +7,7 @@ terms are what the objective makes of both.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -40,13 +40,13 @@ class Batch:
     Attributes:
         x: the data, float, shape (N, ...): images (N, C, H, W) in [0, 1], vectors (N, D), sequences (N, T, F), which
             are waveforms (N, S) until they are prepared.
-        observed: True where `x` was seen, shape broadcastable to `x`; None where all of it was.
+        observed: True where `x` was seen, shape of `x`, or 1 along its channels; None where all of it was.
         lengths: valid length of each sequence, shape (N,); None where all of `x` is valid.
         labels: for each head the class of each example, shape (N,), -1 where unknown.
         index: the position of each example in its data set, shape (N,).
-        given: True where a model is told `x`, a part of what was observed, shape broadcastable to `x`; it is asked for
-            the rest. None where it is told nothing.
-        noise: standard deviation of the noise on what is given, broadcastable to `x`; where it is not 0, the model is
+        given: True where a model is told `x`, a part of what was observed, shape of `x`, or 1 along its channels; it is
+            asked for the rest. None where it is told nothing.
+        noise: standard deviation of the noise on what is given, shape (N, 1, 1, 1); where it is not 0, the model is
             asked for what is given too. None where there is no noise.
         told: what is given with its noise, shape of `x`; None where it is `x` itself.
     """
@@ -63,20 +63,30 @@ class Batch:
     def __len__(self) -> int:
         return self.x.shape[0]
 
+    @property
+    def shown(self) -> Tensor:
+        """The data, 0 where they were not observed: a NaN there does not count, but would spoil gradients."""
+        return self.x if self.observed is None else torch.where(self.observed, self.x, 0.0)
+
     def rows(self, chosen: slice) -> Batch:
         """Returns some of the examples, without their labels."""
+        return replace(self, labels={}).each(lambda value: value[chosen])
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        """Returns the batch with all of its tensors changed, whose first axis is that of the examples."""
 
         def part(value: Tensor | None) -> Tensor | None:
-            return None if value is None else value[chosen]
+            return None if value is None else change(value)
 
         return Batch(
-            self.x[chosen],
+            change(self.x),
             part(self.observed),
             part(self.lengths),
-            index=part(self.index),
-            given=part(self.given),
-            noise=part(self.noise),
-            told=part(self.told),
+            {name: change(label) for name, label in self.labels.items()},
+            part(self.index),
+            part(self.given),
+            part(self.noise),
+            part(self.told),
         )
 
     def sequence(self, number: int) -> Tensor:
@@ -85,21 +95,9 @@ class Batch:
 
     def to(self, device: torch.device | str) -> Batch:
         """Returns the batch on another device."""
-
-        def move(value: Tensor | None) -> Tensor | None:
-            return None if value is None else value.to(device, non_blocking=True)
-
-        return replace(
-            self,
-            x=self.x.to(device, non_blocking=True),
-            observed=move(self.observed),
-            lengths=move(self.lengths),
-            labels={name: label.to(device, non_blocking=True) for name, label in self.labels.items()},
-            index=move(self.index),
-            given=move(self.given),
-            noise=move(self.noise),
-            told=move(self.told),
-        )
+        # Without waiting, but not to the CPU: it would read what has not come yet.
+        waits = torch.device(device).type == "cpu"
+        return self.each(lambda value: value.to(device, non_blocking=not waits))
 
 
 def join(parts: Sequence[Batch]) -> Batch:

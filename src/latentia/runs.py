@@ -28,7 +28,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 import latentia
 from latentia.config import Config
 from latentia.data import Preprocessing, SpeechPreprocessing
-from latentia.errors import LatentiaError, OptionError, RunError
+from latentia.errors import FileError, LatentiaError, OptionError, RunError
 from latentia.files import as_json, make_folder, replacing, replacing_together, write_error, write_json, write_text
 from latentia.models import LatentModel, Vocoder, build_model, build_vocoder
 
@@ -123,6 +123,9 @@ class DataRecord:
         n_train: examples trained on.
         n_validation: examples held out.
         problems: how many files had each kind of problem.
+        labels: changes when the labels do; "" where there were none, and in older run folders.
+        labels_file: path of the labels file that was given, "" without one.
+        skip_bad: whether more files that cannot be read were allowed than usual.
     """
 
     name: str
@@ -130,6 +133,9 @@ class DataRecord:
     n_train: int
     n_validation: int
     problems: Mapping[str, int] = field(default_factory=dict[str, int])
+    labels: str = ""
+    labels_file: str = ""
+    skip_bad: bool = False
 
 
 @dataclass(frozen=True)
@@ -236,6 +242,7 @@ def read_history(run: RunFolder) -> tuple[dict[str, float], ...]:
     """
     if not run.log.is_file():
         return ()
+    _require_permission(run.log)
     try:
         lines = [json.loads(line) for line in run.log.read_text("utf-8").splitlines() if line]
         return TypeAdapter(tuple[dict[str, float], ...]).validate_python(lines)
@@ -262,6 +269,14 @@ def _save(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> N
         raise OSError(number, os.strerror(number)) from error
 
 
+def _require_permission(path: Path) -> None:
+    """Checks that a file can be opened at all, so that one that is whole is not called damaged."""
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise FileError(f"Cannot read {path}: {error.strerror or error}.") from error
+
+
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Reads tensors and metadata from a safetensors file.
 
@@ -270,6 +285,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """
     if not path.is_file():
         raise RunError(f"{path} is missing; the run folder is incomplete.")
+    _require_permission(path)
     try:
         opened: Any = safe_open(path, framework="pt")
         with opened as file:
@@ -292,6 +308,7 @@ def read_description(run: RunFolder) -> dict[str, Any]:
         raise RunError(f"{run.path} is not a run folder: it has no config.json.")
     if run.config.stat().st_size > CONFIG_LIMIT_BYTES:
         raise RunError(f"{run.config} is larger than a configuration can be, and was not read.")
+    _require_permission(run.config)
     try:
         content = json.loads(run.config.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import shutil
 
@@ -90,3 +91,26 @@ def test_a_run_whose_classes_have_no_names_is_refused(cli, conditional, tmp_path
     result = cli("generate", run_folder, "--label", "even", "-o", tmp_path / "out")
     assert result.code == 2
     assert "1 classes, but 2" in result.err
+
+
+def test_other_labels_are_noticed_when_a_training_goes_on(cli, pictures, tiny, tmp_path):
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    names = []
+    for index, path in enumerate(sorted(pictures.rglob("*.png"))):
+        names.append(f"{index}.png")
+        shutil.copy(path, flat / names[-1])
+    table = tmp_path / "labels.csv"
+
+    def write(shift):
+        rows = (f"{name},{'ab'[(index + shift) % 2]}" for index, name in enumerate(names))
+        table.write_text("file_name,label\n" + "\n".join(rows) + "\n")
+
+    write(0)
+    given = ("train", flat, "-o", tmp_path / "run", "--labels", table)
+    assert cli(*given, "--preset", "conditional", "--epochs", 1, *tiny).code == 0
+    assert f"--labels {table}" in html.unescape((tmp_path / "run" / "report.html").read_text())
+    write(1)
+    result = cli(*given, "--resume", "--epochs", 2)
+    assert result.code == 2
+    assert "The labels are not those" in result.err

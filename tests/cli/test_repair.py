@@ -85,6 +85,28 @@ def test_what_is_transparent_needs_no_mask(cli, masked, tmp_path) -> None:
     assert mean[..., 3].min() == 255
 
 
+@pytest.mark.parametrize("verb", ["inpaint", "restore"])
+def test_what_is_transparent_beside_the_mask_stays_so(cli, masked, tmp_path, verb) -> None:
+    values = np.random.default_rng(0).integers(0, 256, (30, 40, 4), dtype=np.uint8)
+    values[..., 3] = 255
+    values[:15, :12, 3] = 0
+    logo, mask, out = tmp_path / "logo.png", draw_mask(tmp_path / "mask.png"), tmp_path / "out"
+    Image.fromarray(values).save(logo)
+    inpaint = verb == "inpaint"
+    command = (
+        ("inpaint", masked, logo, "-o", out)
+        if inpaint
+        else ("restore", logo, "--model", masked, "-o", out / "mean.png")
+    )
+    result = cli(*command, "--mask", mask, "--json")
+    assert result.code == 0, result.err
+    assert result.json["missing_pixels"] == 16 * 11
+    covered, filled = pixels(mask) > 0, pixels(out / "mean.png")
+    assert (values[covered][:, 3] == 0).any()
+    assert np.array_equal(filled[~covered], values[~covered])
+    assert filled[covered][:, 3].min() == 255
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "I;16"])
 def test_modes_come_back(cli, masked, tmp_path, mode) -> None:
     grey = np.random.default_rng(0).integers(0, 256, (8, 8), dtype=np.uint8)

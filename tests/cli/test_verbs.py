@@ -218,3 +218,58 @@ def test_help_and_import_load_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "set() set()"
+
+
+def test_a_folder_of_both_kinds_is_used_as_it_was_trained_on(cli, pictures, tiny, tmp_path):
+    mixed = Path(shutil.copytree(pictures, tmp_path / "mixed"))
+    (mixed / "voice.wav").write_bytes(b"not even a recording")
+    kind = ("--set", "data.kind=image")
+    assert cli("train", mixed, "-o", tmp_path / "run", "--epochs", 1, *kind, *tiny).code == 0
+    for verb in (("embed", "-o", tmp_path / "z.npz"), ("evaluate", "-o", tmp_path / "out")):
+        result = cli(verb[0], tmp_path / "run", mixed, *verb[1:])
+        assert result.code == 0, result.err
+    assert "--kind" in cli("data", "check", mixed).err
+
+
+def test_embed_never_replaces_its_input(cli, trained, tmp_path):
+    data = tmp_path / "pictures.npz"
+    np.savez(data, x=np.zeros((4, 8, 8), np.uint8))
+    before = data.read_bytes()
+    assert cli("embed", trained, data, "-o", data).code == 2
+    assert data.read_bytes() == before
+
+
+def test_how_to_go_on_fits_how_it_ended(cli, tiny, tmp_path):
+    run = tmp_path / "run"
+    assert cli("train", "digits", "-o", run, "--epochs", 2, "--max-minutes", 1e-6, *tiny).code == 0
+    assert "give more --max-minutes" in cli("train", "digits", "-o", run, "--resume").out
+    result = cli("train", "digits", "-o", run, "--resume", "--epochs", 3)
+    assert result.code == 2
+    assert "give more --max-minutes" in result.err
+    result = cli("train", "digits", "-o", run, "--resume", "--max-minutes", 5, "--json")
+    assert (result.code, result.json["ending"]) == (0, "finished")
+
+
+def test_files_that_may_not_be_read_are_not_called_damaged(cli, own_run, monkeypatch):
+    opened = Path.open
+
+    def refuse(path, *args, **kwargs):
+        if path.name == "model.safetensors":
+            raise PermissionError(13, "Permission denied")
+        return opened(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    result = cli("generate", own_run, "-o", own_run / "out")
+    assert result.code == 2
+    assert "Permission denied" in result.err
+    assert "damaged" not in result.err
+
+
+def test_lack_of_memory_is_the_users_to_mend(cli, monkeypatch, trained, tmp_path):
+    def fail(*_args, **_kwargs):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes.")
+
+    monkeypatch.setattr("latentia.tasks.generate", fail)
+    result = cli("generate", trained, "-o", tmp_path / "out")
+    assert result.code == 2
+    assert "not enough memory" in result.err

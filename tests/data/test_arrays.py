@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from latentia.config import DataConfig
-from latentia.data import ImagePreprocessing, choose_preprocessing, open_source
+from latentia.data import ImagePreprocessing, arrays, choose_preprocessing, open_source
 from latentia.errors import DataError, OptionError
 
 
@@ -126,3 +126,34 @@ def test_an_archive_without_arrays_is_explained(tmp_path):
     np.savez(tmp_path / "a.npz")
     with pytest.raises(DataError, match="found: none"):
         open_source(tmp_path / "a.npz")
+
+
+def test_a_damaged_compressed_archive_is_a_sentence(tmp_path):
+    np.savez_compressed(tmp_path / "a.npz", x=images(50, 16, 16))
+    content = bytearray((tmp_path / "a.npz").read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 40] = bytes(255 - value for value in content[middle : middle + 40])
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(DataError, match="damaged"):
+        load(tmp_path / "a.npz")
+
+
+def test_large_arrays_are_read_piece_by_piece_and_problems_named_by_their_place(tmp_path, monkeypatch):
+    x = np.random.default_rng(0).random((700, 16, 16))
+    np.save(tmp_path / "a.npy", x)
+    form = ImagePreprocessing(height=8, width=8, channels=1)
+    whole = open_source(tmp_path / "a.npy").load(form)
+    monkeypatch.setattr(arrays, "IN_MEMORY_BYTES", 700 * 64)  # what the rows take, not what the pictures do
+    calls: list[int] = []
+    fit_array = ImagePreprocessing.fit_array
+    monkeypatch.setattr(
+        ImagePreprocessing, "fit_array", lambda self, x, first=0: calls.append(len(x)) or fit_array(self, x, first)
+    )
+    parts = open_source(tmp_path / "a.npy").load(form)
+    assert max(calls) < 700
+    every = np.arange(700)
+    np.testing.assert_array_equal(parts.x[every], whole.x[every])
+    x[600] = np.nan
+    np.save(tmp_path / "b.npy", x)
+    with pytest.raises(DataError, match="Picture 600 is nothing but NaN"):
+        open_source(tmp_path / "b.npy").load(form)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from latentia.config import DataConfig
 from latentia.data import (
@@ -40,7 +41,9 @@ def load(folder, form=FORM):
 def test_large_folders_are_decoded_once(photos, noise, monkeypatch):
     (photos / "cat" / "bad.png").write_bytes(b"")
     see_through = noise(70).convert("RGBA")
-    see_through.putalpha(0)
+    alpha = np.zeros(see_through.size[::-1], np.uint8)
+    alpha[len(alpha) // 2 :] = 255
+    see_through.putalpha(Image.fromarray(alpha))
     see_through.save(photos / "dog" / "zz.png")
     small, decoded = load(photos)
     assert decoded == 14

@@ -103,3 +103,18 @@ def test_no_usable_recording_is_still_a_report(tmp_path):
     report = check_folder(tmp_path)
     assert isinstance(report, SpeechReport)
     assert (report.n_usable, report.lengths, report.levels) == (0, None, None)
+
+
+def test_colour_pictures_are_advised_to_go_through_the_preset_that_takes_them(tmp_path, noise):
+    for seed in range(3):
+        noise(seed, 40, 60).save(tmp_path / f"{seed}.png")
+    assert "the preset image-32 by itself" in " ".join(check_folder(tmp_path).suggestions)
+
+
+def test_what_is_transparent_all_over_is_a_problem(tmp_path, noise):
+    for seed in range(12):
+        noise(seed).save(tmp_path / f"{seed}.png")
+    Image.new("RGBA", (20, 20)).save(tmp_path / "blank.png")
+    (problem,) = check_folder(tmp_path).problems
+    assert (problem.file_name, problem.kind) == ("blank.png", "unreadable")
+    assert "transparent all over" in problem.message

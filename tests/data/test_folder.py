@@ -266,3 +266,12 @@ def test_metadata_of_many_files_is_fast(tmp_path):
     start = time.process_time()
     open_source(tmp_path)
     assert time.process_time() - start < 5
+
+
+def test_what_is_transparent_all_over_is_listed_and_not_learned_from(tmp_path, noise):
+    for seed in range(12):
+        noise(seed).save(tmp_path / f"{seed:02}.png")
+    Image.new("RGBA", (20, 20)).save(tmp_path / "blank.png")
+    dataset = open_source(tmp_path).load(FORM)
+    assert len(dataset) == 12
+    assert kinds(dataset) == {"blank.png": "unreadable"}

@@ -149,3 +149,9 @@ def test_no_noise_leaves_a_batch_as_it_is() -> None:
 def test_impossible_settings_are_refused(name: str, settings: dict[str, float]) -> None:
     with pytest.raises(OptionError, match=r"in order|at least"):
         MASKS.build(name, settings)
+
+
+def test_rectangles_reach_every_pixel_and_any_area():
+    drawn = Rectangles(0.9)(200, 8, 8, torch.Generator().manual_seed(0))
+    assert (~drawn).any(0).all()
+    assert (1 - drawn.float().mean((1, 2, 3))).min() >= 0.9

@@ -239,3 +239,22 @@ def test_vectors_too_large_for_the_model_are_refused():
         VectorPreprocessing.fit(np.array([[1e300], [-1e300]]))
     with pytest.raises(DataError, match="too large"):
         VectorPreprocessing(mean=(0.0,), scale=(1.0,)).apply(np.array([[1e200]]))
+
+
+@pytest.mark.parametrize(
+    ("mode", "values"), [("F", [0.2, 1.003]), ("I", [0, 200]), ("F", [-0.1, 0.5]), ("I", [0, 70_000])]
+)
+def test_a_range_that_may_be_meant_in_two_ways_is_refused(mode, values):
+    pixels = np.array([values] * 4, np.float32 if mode == "F" else np.int32)
+    with pytest.raises(DataError, match="range cannot be known"):
+        form().apply(Image.fromarray(pixels, mode))
+
+
+def test_a_transparent_colour_of_16_bits_is_not_seen():
+    pixels = np.full((8, 8), 30_000, np.uint16)
+    pixels[:4] = 7
+    picture = Image.fromarray(pixels)
+    picture.info["transparency"] = 7
+    _, seen = form().apply(picture)
+    assert seen[4:].all()
+    assert not seen[:4].any()

@@ -122,3 +122,8 @@ def test_the_length_of_a_batch_is_not_in_the_hash():
     short = recordings(["a", "b"], [])
     long = recordings(["a", "a much longer one"], [])
     assert row_hashes(short.x, 0, short.lengths)[0] == row_hashes(long.x, 0, long.lengths)[0]
+
+
+def test_seeds_may_be_as_large_as_people_like():
+    dataset = Dataset(np.random.default_rng(0).integers(0, 256, (20, 4, 4, 1), dtype=np.uint8))
+    assert len(holdout(dataset, 0.2, 10**80)[1]) == 4

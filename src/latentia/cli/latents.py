@@ -34,7 +34,8 @@ def embed(
     skip_bad: SkipBad = False,
 ) -> Outcome:
     """Write posterior means and standard deviations, with file names and labels."""
-    from latentia.data import open_source
+    from latentia.cli.media import require_no_input
+    from latentia.data import file_kind, open_source
     from latentia.errors import OptionError
     from latentia.files import make_folder, replacing, require_no_folder
     from latentia.runs import read_model
@@ -43,7 +44,8 @@ def embed(
     trained = read_model(run)
     if frames and trained.preprocessing.kind != "speech":
         raise OptionError("Only models of speech have latents of frames: leave --frames out.")
-    source = open_source(data, labels=labels, mirror=mirror)
+    require_no_input([output], [path for path in (Path(data).expanduser(), labels) if path is not None])
+    source = open_source(data, labels=labels, mirror=mirror, kind=file_kind(trained.preprocessing))
     import numpy as np
 
     from latentia.tasks import encode

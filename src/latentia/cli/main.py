@@ -22,6 +22,9 @@ from latentia.errors import EXIT_FAULT, EXIT_INTERRUPTED, EXIT_OK, EXIT_USER, Fi
 # Typer keeps the class of all errors of usage under a private name; this is the public way to it.
 USAGE_ERROR = cast(type[Exception], typer.BadParameter.__mro__[1])
 
+# How PyTorch, whose errors of memory are of the class of all others, says that there is none left.
+OUT_OF_MEMORY = ("can't allocate memory", "out of memory")
+
 app = typer.Typer(
     name="latentia",
     help="Variational autoencoders for your own images and recordings, on an ordinary machine.",
@@ -94,11 +97,12 @@ def _run(given: list[str], as_json: bool, debug: bool) -> int:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         return _fail(f"{where}{error.strerror or error}.", "file", EXIT_USER, as_json, debug)
-    except MemoryError:
-        return _fail("There is not enough memory for this.", "memory", EXIT_USER, as_json, debug)
     except (KeyboardInterrupt, typer.Abort):
         return _fail("Interrupted.", "interrupted", EXIT_INTERRUPTED, as_json, debug)
     except Exception as error:  # noqa: BLE001 - the last resort: a person must not see a traceback
+        if isinstance(error, MemoryError) or any(words in str(error) for words in OUT_OF_MEMORY):
+            sentence = "There is not enough memory for this: take a smaller data.size or training.batch_size."
+            return _fail(sentence, "memory", EXIT_USER, as_json, debug)
         reason = str(error).splitlines()[0][:200] if str(error) else ""
         sentence = (
             f"Something went wrong inside Latentia ({type(error).__name__}: {reason}). "

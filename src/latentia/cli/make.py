@@ -11,7 +11,7 @@ import typer
 
 from latentia.cli.console import count, reading
 from latentia.cli.media import Medium, medium_of, require_no_input
-from latentia.cli.options import Mirror, OutputFolder, RunArgument, Seed
+from latentia.cli.options import Mirror, OutputFolder, RunArgument, Seed, SkipBad
 from latentia.cli.outcome import Outcome
 from latentia.errors import OptionError
 from latentia.files import make_folder, synthetic_tag
@@ -73,12 +73,13 @@ def interpolate(
     ] = "linear",
     data: Annotated[str | None, typer.Option(metavar="DATA", help="What to go along, for --way along-data.")] = None,
     mirror: Mirror = None,
+    skip_bad: SkipBad = False,
 ) -> Outcome:
     """Walk from one picture or recording to another through the latents."""
     trained, medium = _read(run)
     from latentia import tasks
 
-    along = _along(trained, way, data, mirror)
+    along = _along(trained, way, data, mirror, skip_bad)
     dataset = medium.read([first, last])
     ends = _ends(dataset.file_names, medium)
     made = tasks.interpolate(trained, dataset, ends, steps=STEPS, way=cast(Any, way), along=along)
@@ -122,7 +123,7 @@ def _read(run: Path) -> tuple[TrainedModel, Medium]:
     return trained, medium_of(trained, run)
 
 
-def _along(trained: TrainedModel, way: str, data: str | None, mirror: Path | None) -> Encoding | None:
+def _along(trained: TrainedModel, way: str, data: str | None, mirror: Path | None, skip_bad: bool) -> Encoding | None:
     """Encodes the data to go along, some thousands of them."""
     if (way == "along-data") != (data is not None):
         raise OptionError("--way along-data needs --data DATA, and no other way does.")
@@ -130,13 +131,13 @@ def _along(trained: TrainedModel, way: str, data: str | None, mirror: Path | Non
         return None
     import numpy as np
 
-    from latentia.data import open_source, spread
+    from latentia.data import file_kind, open_source, spread
     from latentia.tasks import encode
     from latentia.tasks.along import MOST_EXAMPLES
 
-    source = open_source(data, mirror=mirror)
+    source = open_source(data, mirror=mirror, kind=file_kind(trained.preprocessing))
     with reading(source.name) as progress:
-        dataset = source.load(trained.preprocessing, progress=progress)
+        dataset = source.load(trained.preprocessing, skip_bad=skip_bad, progress=progress)
     return encode(trained, dataset, spread(np.arange(len(dataset)), MOST_EXAMPLES))
 
 

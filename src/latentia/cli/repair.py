@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -78,7 +77,7 @@ def restore(
     seed: Seed = 0,
     resize_mask: ResizeMask = False,
 ) -> Outcome:
-    """Take noise off a picture, or take out what a mask covers; what is transparent stays so."""
+    """Take noise off a picture, or take out what a mask covers; what else is transparent stays so."""
     from latentia.data import write_picture
     from latentia.files import require_no_folder
     from latentia.runs import read_model
@@ -129,7 +128,7 @@ def _warn(result: Inpainting) -> None:
 
 def _facts(result: Inpainting) -> dict[str, Any]:
     return {
-        "missing_pixels": int(result.canvas.missing.sum()),
+        "missing_pixels": int(result.canvas.holes.sum()),
         "effective_size": list(result.effective_size),
         "factor": round(result.factor, 3),
     }
@@ -150,9 +149,9 @@ def _read_canvas(image: Path, mask: Path | None, resize_mask: bool) -> Canvas:
     if mask is None:
         return canvas
     missing = read_mask(mask, canvas.size, resize=resize_mask)
-    if not missing.any() and not canvas.missing.any():
+    if not missing.any():
         raise DataError(f"{mask} is black all over, so nothing is missing: paint white what is to be filled in.")
-    return replace(canvas, missing=canvas.missing | missing)
+    return canvas.masked(missing)
 
 
 def _write(output: Path, result: Inpainting, number: int, inputs: list[Path]) -> list[Path]:
@@ -167,7 +166,7 @@ def _write(output: Path, result: Inpainting, number: int, inputs: list[Path]) ->
     mean, uncertainty, *samples, overview = targets
     write_picture(mean, result.mean(), synthetic=tag)
     write_picture(uncertainty, _as_grey(result.std()), synthetic=tag)
-    tiles = [_tile(result.canvas.pixels), _tile(result.canvas.missing)]
+    tiles = [_tile(result.canvas.pixels), _tile(result.canvas.holes)]
     for index, path in enumerate(samples):
         sample = result.sample(index)
         write_picture(path, sample, synthetic=tag)

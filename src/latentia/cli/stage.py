@@ -7,7 +7,7 @@ from typing import Any
 
 from latentia.cli.console import counting, say
 from latentia.cli.measure import describe
-from latentia.cli.outcome import Outcome
+from latentia.cli.outcome import STOPPED, InterruptionError, Outcome
 from latentia.cli.train import (
     Job,
     is_complete,
@@ -61,7 +61,13 @@ def fit_prior_stage(job: Job, settings: Mapping[str, Any]) -> Outcome:
             result = fit_second_stage(trained, dataset, config, progress=progress)
         write_model(run, result.trained)
         _, held_out = holdout(dataset, config.data.validation_fraction, config.training.seed)
-        metrics = write_documents(job, result.trained, dataset, held_out, read_history(run))
+        try:
+            metrics = write_documents(job, result.trained, dataset, held_out, read_history(run))
+        except STOPPED as error:
+            raise InterruptionError(
+                f"Interrupted; {run.path} has its new prior, but figures and report are the old ones: --resume writes "
+                "new ones."
+            ) from error
     costs = {"rate_before_nats": result.before, "rate_after_nats": result.after}
     facts = {"run": str(run.path), "stage": "prior", "prior": prior, **costs, "metrics": metrics.as_dict()}
     text = f"{_fitted(prior, result.before, result.after)} {describe(metrics)}\n{where_to_look(run, result.trained)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from latentia.training.fit import Ending, Fit, Training
 
 NOUNS = {"image": "picture", "vector": "example", "speech": "piece"}
+HOW_TO_GO_ON: dict[Ending, str] = {
+    "finished": "to go on longer, give more --epochs",
+    "time": "to go on longer, give more --max-minutes",
+    "early": "it stopped early; for a longer one start a new run with a larger training.patience",
+}
 RunOutput = Annotated[Path, typer.Option("--output", "-o", metavar="RUN", help="The run folder to write.")]
 
 
@@ -69,7 +74,7 @@ def train(
     again = _command(
         data, run, {"--labels": labels, "--mirror": mirror, "--skip-bad": skip_bad, "--no-media": no_media}
     )
-    job = Job(run, source, skip_bad, not no_media, again)
+    job = Job(run, source, labels, skip_bad, not no_media, again)
     try:
         if chosen is None:
             return _resume(job, limits)
@@ -85,6 +90,7 @@ class Job:
     Attributes:
         run: where to.
         source: the data.
+        labels: the labels file that was given.
         skip_bad: whether to go on although many files are unreadable.
         media: whether pictures may be put into the report.
         again: the command that goes on with it.
@@ -92,6 +98,7 @@ class Job:
 
     run: RunFolder
     source: Source
+    labels: Path | None
     skip_bad: bool
     media: bool
     again: str
@@ -127,10 +134,13 @@ def _resume(job: Job, limits: dict[str, Any]) -> Outcome:
         state = _last_state(run)
         over = None if state is None else _ending(config, record, state)
         if over is not None and is_complete(run):
-            text = f"The training in {run.path} has finished already; to go on longer, give more --epochs."
+            if limits:
+                raise OptionError(f"The training in {run.path} has ended; {HOW_TO_GO_ON[over]}.")
+            text = f"The training in {run.path} has finished already; {HOW_TO_GO_ON[over]}."
             return Outcome(f"{text}\nLook at {run.report}", {"run": str(run.path), "ending": over})
         training = _prepare(job, config, preprocessing)
-        if dict(training.trained.label_names) != label_names:
+        changed = record.labels and record.labels != training.trained.data.labels
+        if changed or dict(training.trained.label_names) != label_names:
             raise DataError(
                 f"The labels are not those that the training in {run.path} began with; give the same labels "
                 "(--labels, metadata.csv), or start a new run with another -o."
@@ -192,7 +202,9 @@ def _prepare(job: Job, config: Config, preprocessing: Preprocessing) -> Training
     from latentia.training.fit import prepare_training
 
     source, dataset = job.source, load_data(job, preprocessing)
-    return prepare_training(dataset, preprocessing, config, name=source.name, fingerprint=source.fingerprint())
+    training = prepare_training(dataset, preprocessing, config, name=source.name, fingerprint=source.fingerprint())
+    record = replace(training.trained.data, labels_file=str(job.labels or ""), skip_bad=job.skip_bad)
+    return replace(training, trained=replace(training.trained, data=record))
 
 
 def _train(job: Job, training: Training, *, resume: bool) -> Outcome:

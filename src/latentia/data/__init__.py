@@ -40,6 +40,8 @@ from latentia.data.source import (
     Survey,
     choose_preprocessing,
     choose_split,
+    file_kind,
+    photograph_side,
     require_kind,
 )
 from latentia.data.speech import SpeechPreprocessing, dc_offset, level_gain
@@ -103,6 +105,7 @@ __all__ = [
     "epoch_order",
     "fetch",
     "fetch_named",
+    "file_kind",
     "from_channels",
     "further_frames",
     "give",
@@ -115,6 +118,7 @@ __all__ = [
     "open_source",
     "perturb_pictures",
     "perturb_speed",
+    "photograph_side",
     "prepare",
     "read_audio_header",
     "read_labels",

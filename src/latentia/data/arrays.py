@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import lzma
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -27,6 +30,11 @@ LABEL_KEYS = ("y", "labels")
 HEAD = "label"
 ARRAYS = "arrays"  # the name of data that came as arrays, and so have none
 _CHUNK = 512
+# What NumPy and the libraries below it raise on damaged or encrypted files.
+DAMAGED = (
+    *(ValueError, EOFError, KeyError, MemoryError, OverflowError, SyntaxError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
+)
 
 
 @dataclass(frozen=True)
@@ -113,7 +121,7 @@ class ArraySource:
             return preprocessing.apply(x), None
         form = cast(ImagePreprocessing, preprocessing)
         n, shape = len(x), form.row_shape
-        if n * int(np.prod(shape)) <= IN_MEMORY_BYTES:
+        if max(x.nbytes, n * int(np.prod(shape))) <= IN_MEMORY_BYTES:
             return form.fit_array(x)
         key = row_key(self.fingerprint(), form, split)
         rows = keep_rows(key, n, shape, _chunks(x, form, progress))
@@ -152,7 +160,7 @@ def _read(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None]:
         raise
     except OSError as error:
         raise FileError(f"Cannot read {path}: {error.strerror or error}.") from error
-    except (ValueError, EOFError, KeyError, MemoryError, OverflowError, SyntaxError, zipfile.BadZipFile) as error:
+    except DAMAGED as error:
         if "pickle" in str(error):
             raise DataError(
                 f"{path} is no NumPy file, or holds Python objects (pickle), which could run code when they are read: "
@@ -189,7 +197,7 @@ def _naming(data: str) -> Generator[None]:
 
 def _chunks(x: NDArray[Any], preprocessing: ImagePreprocessing, progress: Progress | None) -> Iterator[Chunk]:
     for start in range(0, len(x), _CHUNK):
-        yield Chunk(*preprocessing.fit_array(np.asarray(x[start : start + _CHUNK])))
+        yield Chunk(*preprocessing.fit_array(np.asarray(x[start : start + _CHUNK]), first=start))
         if progress is not None:
             progress(min(start + _CHUNK, len(x)), len(x))
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from latentia.data.pixels import plain, upright
+from latentia.data.pixels import OPAQUE, plain, upright
 from latentia.errors import DataError
 
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as Pillow converts to grey
 WHOLE = {"1", "L", "LA", "RGB", "RGBA"}  # modes that are kept as they are
 OPEN_TO_OPACITY = {"1": "LA", "L": "LA", "RGB": "RGBA"}  # what those become of which one colour is transparent
 MOST = 65535  # of 16 bits
-OPAQUE = 128
 Values = NDArray[Any]
 Flags = NDArray[np.bool_]
 Unit = NDArray[np.float32]
@@ -54,6 +53,7 @@ class Canvas:
             number of them includes the opacity.
         missing: True where a pixel is missing, shape (H, W).
         flat: whether the picture came without an axis of channels.
+        asked: True where it is to be filled in, of what is missing, shape (H, W); None for all of that.
 
     Example:
         >>> canvas = Canvas.from_array(np.array([[0.2, np.nan], [0.4, 0.6]]))
@@ -66,6 +66,7 @@ class Canvas:
     pixels: Values
     missing: Flags
     flat: bool
+    asked: Flags | None = None
 
     @classmethod
     def from_picture(cls, picture: Image.Image) -> Canvas:
@@ -118,14 +119,14 @@ class Canvas:
     def _of(cls, image: Values, missing: Flags | None) -> Canvas:
         pixels = image[..., None] if image.ndim == 2 else image
         canvas = cls(pixels, np.zeros(pixels.shape[:2], np.bool_), image.ndim == 2)
-        holes = canvas._holes()
+        holes = canvas._absent()
         if missing is not None:
             if missing.shape != holes.shape:
                 raise DataError(f"The mask has the shape {missing.shape}, and the picture {holes.shape}.")
             holes |= missing.astype(np.bool_)
         return cls(pixels, holes, canvas.flat)
 
-    def _holes(self) -> Flags:
+    def _absent(self) -> Flags:
         """Returns what the picture itself says is missing."""
         holes = np.zeros(self.size, np.bool_)
         if self.pixels.dtype.kind == "f":
@@ -133,6 +134,15 @@ class Canvas:
         if self.has_opacity:
             holes |= self.pixels[..., -1] < OPAQUE / 255 * self.white
         return holes
+
+    def masked(self, mask: Flags) -> Canvas:
+        """Hides what a mask covers (H, W), and asks for that only: what is transparent beside it stays so."""
+        return replace(self, missing=self.missing | mask, asked=mask)
+
+    @property
+    def holes(self) -> Flags:
+        """What is to be filled in, shape (H, W)."""
+        return self.missing if self.asked is None else self.asked
 
     @property
     def size(self) -> tuple[int, int]:

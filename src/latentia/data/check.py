@@ -19,10 +19,10 @@ from latentia.data.folder import open_folder
 from latentia.data.labels import SPEAKER
 from latentia.data.manifest import open_manifest
 from latentia.data.pictures import read_picture_file
-from latentia.data.pixels import is_grey, plain
+from latentia.data.pixels import INVISIBLE, OPAQUE, is_grey, plain
 from latentia.data.recordings import parts_by_bytes, read_recording_file, survey_of
-from latentia.data.source import WIDE, WORST_UNREADABLE, FileKind, Progress, SpeechSurvey, suggest_size
-from latentia.errors import FileError
+from latentia.data.source import WIDE, WORST_UNREADABLE, FileKind, Progress, SpeechSurvey, photograph_side, suggest_size
+from latentia.errors import DataError, FileError
 from latentia.metrics import active_level
 
 T = TypeVar("T")
@@ -141,8 +141,14 @@ def _check_pictures(source: FileSource, progress: Progress | None) -> CheckRepor
     advice: list[str] = []
     if facts:
         height, width = suggest_size([(fact.height, fact.width) for fact in facts])
-        colour = "grey" if n_grey >= 0.95 * len(facts) else "in colour"
-        advice.append(f"Train on {width} x {height} pixels, {colour} (data.size, data.channels).")
+        grey = n_grey >= 0.95 * len(facts)
+        photographs = None if grey else photograph_side(int(middle.min()))
+        if photographs is None:
+            colour = "grey" if grey else "in colour"
+            advice.append(f"Train on {width} x {height} pixels, {colour} (data.size, data.channels).")
+        else:
+            size = f"{photographs} x {photographs}"
+            advice.append(f"Train on {size} pixels in colour: `train` takes the preset image-{photographs} by itself.")
     if 0 < len(facts) < FEW:
         advice.append(f"{len(facts)} pictures are few: a model needs some hundreds to make new ones.")
     if n_transparent:
@@ -161,6 +167,8 @@ def _check_pictures(source: FileSource, progress: Progress | None) -> CheckRepor
 def _look(picture: Image.Image) -> _Picture:
     """Converts the picture as training does, so that what cannot be converted shows here too."""
     converted = plain(picture, 3)
+    if converted.mode == "RGBA" and np.asarray(converted.getchannel("A")).max() < OPAQUE:
+        raise DataError(INVISIBLE)
     size = (converted.height, converted.width)
     return _Picture(*size, picture.mode, is_grey(converted), picture.has_transparency_data)
 

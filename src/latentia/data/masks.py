@@ -266,8 +266,9 @@ class Rectangles(Mask):
             wide = width * _between(self.shortest, self.longest, (n, 1, 1, 1), generator)
             top = torch.rand(n, 1, 1, 1, generator=generator) * (height - tall)
             left = torch.rand(n, 1, 1, 1, generator=generator) * (width - wide)
-            inside = (down >= top) & (down < top + tall) & (across >= left) & (across < left + wide)
-            given &= ~(inside & short)
+            rows = (down + 0.5 >= top) & (down + 0.5 < top + tall)  # of pixels whose middles are inside
+            columns = (across + 0.5 >= left) & (across + 0.5 < left + wide)
+            given &= ~(rows & columns & short)
         return given
 
 

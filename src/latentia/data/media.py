@@ -38,7 +38,9 @@ def choose_medium(place: str, names: Iterable[str], kind: FileKind | None) -> Me
     if len(found) > 1:
         counted = " and ".join(f"{counts[kind]} {NOUNS[kind]}" for kind in found)
         chosen = " or ".join(f"data.kind={kind}" for kind in found)
-        raise DataError(f"{place} holds {counted}: choose with --set {chosen} (in Python kind=...).")
+        raise DataError(
+            f"{place} holds {counted}: choose with --set {chosen} (`data check`: --kind; in Python kind=...)."
+        )
     return MEDIA[found[0] if found else "image"]
 
 

@@ -17,7 +17,7 @@ from latentia.data.cache import Chunk, keep_rows
 from latentia.data.dataset import Dataset, Problem
 from latentia.data.files import FileSource, Reading, parts_of, read_files, row_key
 from latentia.data.images import EXTENSIONS, decode_picture, further_frames, picture_bytes, read_header
-from latentia.data.pixels import is_grey
+from latentia.data.pixels import INVISIBLE, is_grey
 from latentia.data.preprocessing import ImagePreprocessing, Pixels, Preprocessing, Seen
 from latentia.data.source import Progress, Survey, suggest_size
 from latentia.errors import DataError, FileError
@@ -91,7 +91,14 @@ def _chunks(source: FileSource, form: ImagePreprocessing, progress: Progress | N
     size = max(8, min(_CHUNK_FILES, _CHUNK_BYTES // int(np.prod(form.row_shape))))
     done = 0
     parts = parts_of(source.files, size)
-    for readings in read_files(parts, lambda name: read_picture_file(source.root, name, form.apply)):
+
+    def into_form(picture: Image.Image) -> tuple[Pixels, Seen | None]:
+        pixels, seen = form.apply(picture)
+        if seen is not None and not seen.any():
+            raise DataError(INVISIBLE)
+        return pixels, seen
+
+    for readings in read_files(parts, lambda name: read_picture_file(source.root, name, into_form)):
         yield _chunk(readings, form.row_shape)
         done += len(readings)
         if progress is not None:

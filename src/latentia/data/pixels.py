@@ -11,6 +11,8 @@ from PIL import Image
 from latentia.errors import DataError
 
 ORIENTATION = 0x0112
+OPAQUE = 128
+INVISIBLE = "It is transparent all over, so that nothing of it can be seen."
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -53,7 +55,10 @@ def plain(picture: Image.Image, channels: int) -> Image.Image:
     """
     picture = upright(picture)
     if picture.mode.startswith("I") or picture.mode == "F":
+        key, values = picture.info.get("transparency"), np.asarray(picture)
         picture = Image.fromarray(_eight_bits(picture))
+        if isinstance(key, int):
+            picture.putalpha(Image.fromarray(np.where(values == key, 0, 255).astype(np.uint8)))
     try:
         return _converted(picture, channels)
     except ValueError as error:  # Pillow knows no way from some rare modes, such as La
@@ -86,7 +91,9 @@ def _eight_bits(picture: Image.Image) -> NDArray[np.uint8]:
     low, high = float(pixels.min()), float(pixels.max())
     floats = 1.0 if high <= 1.0 else 255.0
     limit = floats if picture.mode == "F" else 65535.0
-    if not (low >= 0.0 and high <= limit):
+    # Floats a little above 1, and 32-bit integers that would fit into 8, may be meant in either way.
+    doubtful = 1.0 < high < 2.0 if picture.mode == "F" else picture.mode == "I" and 0.0 < high <= 255.0
+    if doubtful or not (low >= 0.0 and high <= limit):
         raise DataError(
             f"The picture has pixel values from {low:g} to {high:g}, whose range cannot be known: save it with 8 or 16 "
             f"bits, or as floats in [0, 1]."

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from latentia.config import Frozen
-from latentia.data.pixels import plain
+from latentia.data.pixels import OPAQUE, plain
 from latentia.data.speech import SpeechPreprocessing
 from latentia.errors import DataError
 
@@ -70,7 +70,7 @@ class ImagePreprocessing(Frozen):
         pixels = np.array(self._fitted(plain(picture, self.channels))).reshape(self.height, self.width, -1)
         if pixels.shape[-1] == self.channels:
             return pixels, None
-        seen = pixels[..., -1] >= 128
+        seen = pixels[..., -1] >= OPAQUE
         colour = np.ascontiguousarray(pixels[..., :-1])
         if seen.all():
             return colour, None
@@ -97,9 +97,14 @@ class ImagePreprocessing(Frozen):
         """
         return self.fit_array(images)[0]
 
-    def fit_array(self, images: NDArray[Any]) -> tuple[Pixels, Seen | None]:
-        """Brings many pictures into form, as `apply_array`, and tells what was seen, bool (N, H, W), None if all."""
-        pixels = _eight_bits(_nan_as_transparent(_with_channels(images)))
+    def fit_array(self, images: NDArray[Any], first: int = 0) -> tuple[Pixels, Seen | None]:
+        """Brings many pictures into form, as `apply_array`, and tells what was seen, bool (N, H, W), None if all.
+
+        Args:
+            images: as `apply_array` takes them.
+            first: number of the first of them, for messages.
+        """
+        pixels = _eight_bits(_nan_as_transparent(_with_channels(images), first))
         if pixels.shape[1:] == self.row_shape:
             return np.ascontiguousarray(pixels), None
         rows = np.empty((len(pixels), *self.row_shape), np.uint8)
@@ -278,13 +283,13 @@ def _with_channels(images: NDArray[Any]) -> NDArray[Any]:
     return shaped
 
 
-def _nan_as_transparent(images: NDArray[Any]) -> NDArray[Any]:
+def _nan_as_transparent(images: NDArray[Any], first: int) -> NDArray[Any]:
     """Gives pictures in which there are NaN an opacity, 0 there."""
     if images.dtype.kind != "f" or not np.isnan(images).any():
         return images
     seen = cast(Seen, ~np.isnan(images).any(-1))
     if not seen.any((1, 2)).all():
-        empty = int(np.flatnonzero(~seen.any((1, 2)))[0])
+        empty = first + int(np.flatnonzero(~seen.any((1, 2)))[0])
         raise DataError(f"Picture {empty} is nothing but NaN: leave it out.")
     colour = images.repeat(3, -1) if images.shape[-1] == 1 else images[..., :3]
     opacity = images[..., 3:] if images.shape[-1] == 4 else np.ones_like(images[..., :1])

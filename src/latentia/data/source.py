@@ -149,6 +149,11 @@ def require_kind(source: Source, preprocessing: Preprocessing) -> None:
         raise OptionError(f"{source.name} holds {NOUNS[source.kind]}, but the model takes {NOUNS[preprocessing.kind]}.")
 
 
+def file_kind(preprocessing: Preprocessing) -> FileKind | None:
+    """Returns which files of a folder a model works on; None of vectors, which come in none."""
+    return None if preprocessing.kind == "vector" else preprocessing.kind
+
+
 def require_readable(name: str, noun: str, n: int, problems: Sequence[Problem], skip_bad: bool) -> None:
     """Checks that enough of the files could be used.
 
@@ -170,7 +175,7 @@ def require_readable(name: str, noun: str, n: int, problems: Sequence[Problem], 
         named = ", ".join(problem.file_name for problem in bad[:3]) + (" ..." if len(bad) > 3 else "")
         raise DataError(
             f"{len(bad)} of the {n} {noun}s of {name} cannot be used, more than 10 % ({named}): mend or remove them, "
-            f"or go on without them (--skip-bad, skip_bad=True)."
+            f"or go on without them (--skip-bad; in Python `Source.load(..., skip_bad=True)`)."
         )
 
 
@@ -234,6 +239,16 @@ def suggest_rate(rates: Mapping[int, int]) -> int:
     """
     wide = sum(count for rate, count in rates.items() if rate >= WIDE)
     return WIDE if 2 * wide > sum(rates.values()) else WIDE // 2
+
+
+def photograph_side(short: int) -> int | None:
+    """Returns the side at which models of photographs work best on pictures of a median short side; None if too small.
+
+    Example:
+        >>> photograph_side(400), photograph_side(30), photograph_side(16)
+        (64, 32, None)
+    """
+    return next((side for side in (64, 32) if 4 * short >= 3 * side), None)
 
 
 def suggest_size(sizes: list[tuple[int, int]], largest: int = 64) -> tuple[int, int]:

@@ -23,7 +23,7 @@ def row_hashes(rows: Store, seed: int, lengths: Indices | None = None) -> list[b
         seed: another seed, other hashes.
         lengths: how much of each row counts, shape (N,); all of it if None.
     """
-    key = str(seed).encode()
+    key = _key(seed)
     hashes: list[bytes] = []
     for start in range(0, len(rows), _CHUNK):
         positions = np.arange(start, min(start + _CHUNK, len(rows)))
@@ -106,9 +106,15 @@ def _keys(dataset: Dataset, seed: int) -> list[bytes]:
     return contents
 
 
+def _key(seed: int) -> bytes:
+    """Returns the key of hashes, of at most 64 bytes however large the seed is."""
+    digits = str(seed).encode()
+    return digits if len(digits) <= hashlib.blake2b.MAX_KEY_SIZE else hashlib.blake2b(digits).digest()
+
+
 def _joined(groups: Sequence[str], contents: list[bytes], seed: int) -> list[bytes]:
     """Returns a hash for each example's group; groups with equal examples become one."""
-    key = str(seed).encode()
+    key = _key(seed)
     names = [_hash(group.encode(errors="surrogateescape"), key) for group in groups]
     leader = {name: name for name in names}
 

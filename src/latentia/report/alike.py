@@ -8,7 +8,7 @@ from latentia.data import spread
 from latentia.files import synthetic_tag
 from latentia.report.blocks import Picture, Prose, Section, Strips, picture
 from latentia.report.material import Material
-from latentia.tasks import attribute, change, neighbours, present, reconstruct
+from latentia.tasks import Encoding, attribute, change, neighbours, present, reconstruct
 
 EXAMPLES = 6
 ATTRIBUTES = 4
@@ -21,12 +21,16 @@ def alike(material: Material) -> Section | None:
     columns = material.shown_in_row
     if not material.pictures or len(material.encoding) <= columns:
         return None
-    found = neighbours(material.encoding, k=columns - 1)
+    shown_rows = spread(np.arange(len(material.encoding)), EXAMPLES)
+    asked = Encoding(material.encoding.mean[shown_rows], material.encoding.std[shown_rows])
+    found = neighbours(material.encoding, asked, k=columns)
     strips: list[Picture] = []
-    for row in spread(np.arange(len(material.encoding)), EXAMPLES).tolist():
-        shown = material.rows[[row, *found.rows[row]]]
+    for number, row in enumerate(shown_rows.tolist()):
+        others = np.flatnonzero(found.rows[number] != row)[: columns - 1]
+        shown = material.rows[[row, *found.rows[number, others]]]
         pictures = present(material.trained, reconstruct(material.trained, material.dataset, shown).original)
-        label = f"{found.distances[row, 0]:.1f} to {found.distances[row, -1]:.1f}"
+        distances = found.distances[number, others]
+        label = f"{distances[0]:.1f} to {distances[-1]:.1f}"
         strips.append(picture(pictures, columns, "an example and those nearest to it", label=label))
     text = (
         "The first picture of each row is an example; those beside it are the ones of the data whose latents are "

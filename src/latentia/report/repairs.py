@@ -11,7 +11,6 @@ from latentia.core import Batch
 from latentia.data import Dataset, Indices, Mask
 from latentia.data.masks import Centre, Half, Scattered, Strokes
 from latentia.files import synthetic_tag
-from latentia.models import MaskedVAE
 from latentia.report.blocks import Prose, Section, Strips, picture
 from latentia.report.material import Material
 from latentia.runs import TrainedModel
@@ -30,7 +29,7 @@ GREY = 0.5
 
 def completions(material: Material) -> Section | None:
     """Examples with holes and what the model fills in; for models that were trained to."""
-    if not isinstance(material.trained.model, MaskedVAE):
+    if not material.trained.model.sees_parts:
         return None
     columns = max(BEFORE_SAMPLES + 2, material.shown_in_row)
     rows = completed_rows(material.trained, material.dataset, material.spread(len(SHOWN_MASKS)), columns)

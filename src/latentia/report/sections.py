@@ -249,7 +249,9 @@ def _yaml(settings: dict[str, Any]) -> str:
 def _command(trained: TrainedModel) -> str:
     """Returns what trains the same model: a command, or lines of Python where the data were arrays."""
     if trained.data.name != ARRAYS:
-        train = f"latentia train {shlex.quote(trained.data.name)} -o RUN"
+        labels = f" --labels {shlex.quote(trained.data.labels_file)}" if trained.data.labels_file else ""
+        skip_bad = " --skip-bad" if trained.data.skip_bad else ""
+        train = f"latentia train {shlex.quote(trained.data.name)} -o RUN{labels}{skip_bad}"
         first = f"{train} --config config.yaml"
         return f"{first}\n{train} --stage prior --config prior.yaml" if _staged(trained) else first
     estimator = "ImageVAE" if trained.preprocessing.kind == "image" else "VAE"

@@ -6,6 +6,7 @@ import json
 import signal
 import threading
 import time
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 import lightning.pytorch as pl
@@ -86,7 +87,7 @@ class EarlyStopping(Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         module = _module(pl_module)
-        losses = [line.get("validation_loss", float("inf")) for line in module.history]
+        losses = validation_losses(module.history)
         if not losses:
             return
         if losses[-1] < module.best_loss:
@@ -95,6 +96,11 @@ class EarlyStopping(Callback):
             module.best_weights = {name: value.detach().cpu().clone() for name, value in state.items()}
         if len(losses) - 1 - losses.index(min(losses)) >= self._patience:
             trainer.should_stop = True
+
+
+def validation_losses(history: Iterable[Mapping[str, float]]) -> list[float]:
+    """Returns the losses on what was held out; none where nothing was."""
+    return [line["validation_loss"] for line in history if "validation_loss" in line]
 
 
 class Checkpointer(Callback):

@@ -11,6 +11,7 @@ STAMPS := $(VENV)/.installed
 .PHONY: install demo test check bench docs clean help
 
 help:
+	@echo "make install install into .venv; the command is then .venv/bin/latentia"
 	@echo "make demo    install, train on embedded data, write demo/report.html"
 	@echo "make test    install what tests need and run them"
 	@echo "make check   format, lint, types, layers"

@@ -96,7 +96,7 @@ def ladder():
 @pytest.fixture(scope="session")
 def labelled():
     """A model of digits with their classes, and the digits."""
-    return build(open_source("digits"), {"model": {"kind": "conditional"}})
+    return build(open_source("digits"), {"model": {"kind": "conditional"}, "objective": {"label_weight": 100.0}})
 
 
 @pytest.fixture(scope="session")

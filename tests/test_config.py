@@ -144,6 +144,23 @@ def test_presets_that_fill_in_fit_pictures_of_any_size(side: int) -> None:
     assert model.infer(Batch(picture, given=given)).likelihood.mean.shape == (1, 1, 3, side, side)
 
 
+@pytest.mark.parametrize("side", [160, 192, 224, 256])
+@pytest.mark.parametrize("preset", ["image", "ladder"])
+def test_large_pictures_have_presets_too(preset: str, side: int) -> None:
+    config, form = resolve(open_source("digits"), preset, {"data": {"size": side}})
+    model = build_model(config.model, form.event_shape).eval()
+    assert model.infer(Batch(torch.rand(1, 1, side, side))).likelihood.mean.shape == (1, 1, 1, side, side)
+
+
+@pytest.mark.parametrize("side", [16, 28, 64])
+def test_a_ladder_of_digits_may_have_any_size(side: int) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (20, 28, 28), dtype=np.uint8)
+    source = ArraySource("mnist", lambda split: Arrays(images), lambda: "f")
+    config, form = resolve(source, "ladder", {"data": {"size": side}})
+    model = build_model(config.model, form.event_shape).eval()
+    assert model.infer(Batch(torch.zeros(1, 1, side, side))).likelihood.mean.shape == (1, 1, 1, side, side)
+
+
 def test_ladders_take_a_mixture_where_pixels_have_many_levels() -> None:
     images = np.random.default_rng(0).integers(0, 256, (20, 8, 8), dtype=np.uint8)
     source = ArraySource("pictures", lambda split: Arrays(images), lambda: "f")

@@ -7,11 +7,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from latentia.config import Config
-from latentia.data import NOUNS, FileSource, ImagePreprocessing, Kind, Preprocessing, Source, choose_preprocessing
+from latentia.data import (
+    NOUNS,
+    FileSource,
+    ImagePreprocessing,
+    Kind,
+    Preprocessing,
+    Source,
+    choose_preprocessing,
+    photograph_side,
+)
 from latentia.errors import OptionError, nearest
 
 Shape = tuple[int, ...]
 Settings = dict[str, Any]
+MOST_STAGES = 4  # so that large pictures, too, are seen at a side of 16 pixels or so
 
 
 @dataclass(frozen=True)
@@ -60,11 +70,13 @@ _FLOW: Settings = {"name": "flow", "transforms": 4, "width": 128}
 
 def _mnist(form: Preprocessing) -> Settings:
     """Small convolutions for what is local, one wide dense block for what is not, and a prior that fits the code."""
+    stages = _stages(form.event_shape)
+    sizes = {"name": "residual", "widths": [16, 48, 64, 64][:stages], "blocks": [1] * stages}
     return {
         "model": {
             "latent_dim": 40,
-            "encoder": {"name": "residual", "widths": [16, 48], "blocks": [1, 1]},
-            "decoder": {"name": "residual", "widths": [16, 48], "blocks": [1, 1], "dense": 512},
+            "encoder": sizes,
+            "decoder": {**sizes, "dense": 512},
             "prior": _FLOW,
             "likelihood": "bernoulli",
         },
@@ -74,7 +86,7 @@ def _mnist(form: Preprocessing) -> Settings:
 
 
 def _image(form: Preprocessing) -> Settings:
-    """Stages down to a side of 4 to 8 pixels, wider as they get coarser."""
+    """Stages that are wider as they get coarser."""
     side, stages = min(form.event_shape[1:]), _stages(form.event_shape)
     widths = [32, 64, 96, 128][-stages:] if stages > 1 else [48]
     blocks = [1] * (stages - 1) + [2]
@@ -92,7 +104,7 @@ def _image(form: Preprocessing) -> Settings:
 
 def _inpainting(form: Preprocessing) -> Settings:
     """A U-Net over surfaces through what is given, told noise levels; all kinds of masks."""
-    stages = min(4, _stages(form.event_shape))
+    stages = _stages(form.event_shape)
     encoder = {"name": "residual", "widths": [24, 48, 64, 64][:stages], "blocks": [1] * stages}
     # A narrow network sees more of large pictures in the same minutes; large batches are worth more than many steps.
     widths = [48, 96, 128] if min(form.event_shape[1:]) < 64 else [32, 64, 96]
@@ -137,9 +149,11 @@ def _ladder(form: Preprocessing) -> Settings:
 
 
 def _stages(shape: Shape) -> int:
-    """Returns how often pictures are halved: down to a side of 4 to 8 pixels."""
+    """Returns how often pictures are halved: down to a side of 4 to 8 pixels, unless they are large."""
     side, stages = min(shape[1:]), 1
-    while side // 2**stages > 8 and all(length % 2 ** (stages + 1) == 0 for length in shape[1:]):
+    while (
+        stages < MOST_STAGES and side // 2**stages > 8 and all(length % 2 ** (stages + 1) == 0 for length in shape[1:])
+    ):
         stages += 1
     return stages
 
@@ -348,8 +362,8 @@ def get_preset(name: str) -> Preset:
 def default_preset(source: Source) -> str:
     """Returns the name of the preset that suits the data: that for photographs for people's own in colour."""
     survey = source.survey() if isinstance(source, FileSource) and source.kind == "image" else None
-    side = 0 if survey is None or survey.channels == 1 else min(survey.median)
-    return next((f"image-{size}" for size in (64, 32) if 4 * side >= 3 * size), plain_preset(source))
+    side = None if survey is None or survey.channels == 1 else photograph_side(min(survey.median))
+    return plain_preset(source) if side is None else f"image-{side}"
 
 
 def plain_preset(source: Source) -> str:

@@ -26,7 +26,7 @@ from latentia.nets import (
     SEQUENCE_DECODERS,
     SEQUENCE_ENCODERS,
 )
-from latentia.objectives import OBJECTIVES, log_weights
+from latentia.objectives import OBJECTIVES, Elbo, log_weights
 from latentia.registry import Registry
 
 LATENT = 3
@@ -196,6 +196,20 @@ def test_hidden_values_do_not_matter(config: ModelConfig, shape: tuple[int, ...]
     assert torch.isfinite(results[0]).all()
     assert torch.equal(results[0], results[1])
     assert torch.equal(results[0], results[2])
+
+
+@pytest.mark.parametrize(("config", "shape"), CASES, ids=IDS)
+def test_hidden_values_do_not_spoil_gradients(config: ModelConfig, shape: tuple[int, ...]) -> None:
+    model = build(config, shape).train()
+    whole = examples(config, shape)
+    observed = torch.rand(*((4, 1, *shape[1:]) if len(shape) == 3 else whole.x.shape)) < 0.6
+    observed = observed if whole.observed is None else observed & whole.observed
+    given = None if whole.given is None else whole.given & observed
+    batch = Batch(torch.where(observed, whole.x, torch.tensor(math.nan)), observed, whole.lengths, given=given)
+    Elbo()(model.infer(batch), batch).loss.sum().backward()
+    gradients = [weights.grad for weights in model.parameters() if weights.grad is not None]
+    assert gradients
+    assert all(torch.isfinite(gradient).all() for gradient in gradients)
 
 
 def everything() -> list[tuple[Registry[Any], str, dict[str, Any]]]:

@@ -135,3 +135,12 @@ def test_the_mean_of_a_colour_mixture_is_close_to_that_of_its_draws(scale: float
     torch.manual_seed(0)
     drawn = likelihood(parameters.expand(1, 200_000, -1, -1, -1)).sample()[0].mean(0)
     assert likelihood(parameters).mean[0, 0].flatten().tolist() == pytest.approx(drawn.flatten().tolist(), abs=0.01)
+
+
+def test_nothing_observed_leaves_the_closed_form_scale_as_it_is() -> None:
+    likelihood = DiscretisedGaussian(scale="closed-form")
+    before = likelihood.mean_square.clone()
+    x = torch.rand(2, 1, 4, 4)
+    nats = likelihood(torch.zeros(1, 2, 1, 4, 4)).log_prob(x, torch.zeros(2, 1, 1, 1).bool())
+    assert torch.equal(nats, torch.zeros(1, 2))
+    assert torch.equal(likelihood.mean_square, before)

@@ -15,8 +15,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 import latentia
-from latentia import ImageVAE
-from latentia.errors import DataError, FileError, OptionError
+from latentia import ImageVAE, nets
+from latentia.errors import DataError, FileError, OptionError, RunError
 from latentia.runs import RunFolder
 
 SMALL = {
@@ -238,3 +238,30 @@ def test_restoring(fitted):
         fitted.restore(image, noise=-1)
     with pytest.raises(NotFittedError):
         ImageVAE().restore(image)
+
+
+def test_own_networks_of_models_that_fill_in_and_of_ladders(digits, tmp_path):
+    small = {"latent_dim": 4, "epochs": 1}
+    unet = nets.UNet(4 + 1, (1, 8, 8), (2, 8, 8), widths=(6,), blocks=(1,), dense=8)
+    filling = ImageVAE(**small, preset="inpainting", encoder=SMALL["encoder"], decoder=unet).fit(digits)
+    steps = nets.ResidualLadderEncoder((1, 8, 8), widths=(48,), blocks=(1,))
+    ladder = ImageVAE(**small, preset="ladder", encoder=steps).fit(digits)
+    for number, model in enumerate((filling, ladder)):
+        again = latentia.load(model.save_pretrained(tmp_path / str(number)))
+        assert np.allclose(again.sample(2, random_state=0), model.sample(2, random_state=0), atol=1e-5)
+    wrong = nets.UNet(4, (1, 8, 8), (2, 8, 8), widths=(6,), blocks=(1,), dense=8)
+    with pytest.raises(OptionError, match="the model needs 5"):
+        ImageVAE(**small, preset="inpainting", encoder=SMALL["encoder"], decoder=wrong).fit(digits)
+
+
+def test_a_seed_is_not_negative(fitted, digits):
+    for use in (lambda: fitted.sample(2, random_state=-1), lambda: fitted.restore(digits[0], random_state=-1)):
+        with pytest.raises(OptionError, match="at least 0"):
+            use()
+
+
+def test_a_folder_that_is_no_run_folder_is_not_written_into(fitted, tmp_path):
+    (tmp_path / "README.md").write_text("My project")
+    with pytest.raises(RunError, match=r"README\.md would be lost"):
+        fitted.save_pretrained(tmp_path)
+    assert [path.name for path in tmp_path.iterdir() if path.name != ".lock"] == ["README.md"]

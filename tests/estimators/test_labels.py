@@ -13,6 +13,7 @@ from latentia import ImageVAE
 from latentia.core import Batch
 from latentia.errors import DataError, OptionError
 from latentia.estimators.target import classes_of
+from latentia.objectives import Elbo, Iwae
 
 SMALL = {
     "latent_dim": 3,
@@ -115,3 +116,10 @@ def test_other_wrong_input(fitted):
         fitted.sample(2, y=[1, -1])
     with pytest.raises(DataError, match="of the 2"):
         fitted.sample(2, y=[1, 2, 3])
+
+
+@pytest.mark.parametrize("objective", [Elbo(), Iwae()])
+def test_an_objective_that_teaches_no_label_is_refused_where_all_are_known(objective):
+    with pytest.raises(OptionError, match=r"objective\.label_weight"):
+        ImageVAE(**SMALL, objective=objective).fit(X[:60], Y[:60])
+    ImageVAE(**SMALL, objective=objective).fit(X[:60], np.where(np.arange(60) < 50, Y[:60], -1))

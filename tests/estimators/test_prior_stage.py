@@ -85,3 +85,11 @@ def test_what_is_wrong_is_said(fitted):
     with pytest.raises(OptionError, match="cannot be set"):
         vae.fit_prior(IMAGES, settings={"training": {"epochs": 3}})
     assert vae.trained_ is before
+
+
+def test_a_loaded_model_is_trained_anew_as_it_was_trained_at_first(fitted, tmp_path):
+    vae = clone(fitted).fit(IMAGES).fit_prior(IMAGES, settings=QUICK)
+    again = latentia.load(vae.save_pretrained(tmp_path / "run")).fit(IMAGES)
+    config = again.trained_.config
+    assert config.first_stage is config
+    assert config.model.prior.name == "standard-normal"

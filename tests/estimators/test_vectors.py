@@ -81,7 +81,8 @@ def test_registered_objects_are_saved_and_left_alone(data, tmp_path):
     assert all(torch.equal(value, before[name]) for name, value in prior.state_dict().items())
     config = model.trained_.config
     assert config.model.prior.arguments == {"components": 3}
-    assert config.objective.arguments == {"n_samples": 3, "warmup_steps": 0, "gradient": "doubly-reparameterised"}
+    plain = {"warmup_steps": 0, "gradient": "doubly-reparameterised", "label_weight": 0.0}
+    assert config.objective.arguments == {"n_samples": 3, **plain}
     again = latentia.load(model.save_pretrained(tmp_path / "run"))
     assert np.array_equal(again.transform(data), model.transform(data))
     assert np.array_equal(again.score_samples(data), model.score_samples(data))

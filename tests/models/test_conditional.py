@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from latentia.config import ModelConfig, Part
 from latentia.core import Batch, Latents
 from latentia.errors import OptionError
 from latentia.models import build_model
-from latentia.objectives import Elbo, group_rate, guess_nats, log_weights
+from latentia.objectives import Elbo, Iwae, group_rate, guess_nats, log_weights
 
 CLASSES = 3
 
@@ -140,3 +141,24 @@ def test_models_without_classes_are_refused(missing):
     config = ModelConfig(kind="conditional", likelihood=Part(name="bernoulli"), **missing)
     with pytest.raises(OptionError, match="at least two classes"):
         build_model(config, (1, 2, 2))
+
+
+def test_the_importance_weighted_bound_teaches_labels_too():
+    model, batch = conditional().train(), batch_of([0, 1, 2])
+    losses = []
+    for weight in (0.0, 7.0):
+        torch.manual_seed(0)
+        inference = model.infer(batch, 5)
+        losses.append(Iwae(label_weight=weight)(inference, batch).loss)
+    assert torch.allclose(losses[1] - losses[0], 7.0 * guess_nats(inference.latents[0]), atol=1e-4)
+    losses[1].sum().backward()
+    assert model.label_posterior.head.weight.grad.abs().max() > 0
+
+
+def test_a_look_settles_the_class_once_for_all(monkeypatch):
+    model, batch = conditional(), batch_of([-1, -1, 1])
+    batch = replace(batch, given=torch.ones_like(batch.x, dtype=torch.bool))
+    z = Latents(torch.zeros(1, 3, 1))
+    before, seen = model.complete(z, batch).mean, model.look(batch)
+    monkeypatch.setattr(model, "encoder", None)
+    assert torch.equal(model.complete(z, seen).mean, before)

@@ -156,3 +156,8 @@ def _with_places_of_nothing(examples: torch.Tensor, side: int) -> torch.Tensor:
     """Patches whose places are drawn, so that nothing can be learned from them."""
     drawn = module._drawn(examples, side)
     return torch.cat([drawn[:, :-2], torch.rand(len(drawn), 2, generator=torch.Generator().manual_seed(2))], 1)
+
+
+def test_places_of_patches_are_on_the_device_of_the_pictures() -> None:
+    """Of no device with values, so that this needs no GPU."""
+    assert module._Grid(torch.zeros(1, 1, 8, 8, device="meta"), 4, 2, 1).places.device.type == "meta"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,7 @@ from latentia.distributions.base import diagonal_normal
 from latentia.errors import DataError, OptionError
 from latentia.models import SingleLatentVAE
 from latentia.nets import Decoder, Encoder
-from latentia.tasks import complete, inpaint
+from latentia.tasks import complete, expect, inpaint
 from latentia.tasks.patches import as_batches, to_size
 from latentia.tasks.refine import refine
 from latentia.tasks.squares import squares_around
@@ -50,14 +52,56 @@ def test_completions_are_functions_of_the_seed_and_the_number(name, request) -> 
     assert len(torch.unique(many.samples.flatten(1), dim=0)) == 40
 
 
-def test_what_is_given_is_certain_and_the_rest_is_not(masked) -> None:
-    trained, dataset = masked
+@pytest.mark.parametrize("name", EITHER)
+def test_what_is_given_is_certain_and_the_rest_is_not(name, request) -> None:
+    trained, dataset = request.getfixturevalue(name)
     batch = some(dataset)
-    result = complete(trained, batch)
+    batch = replace(batch, x=(batch.x >= 0.5).float() if name == "binary" else batch.x)
+    result = complete(trained, batch, steps=1)
     given = batch.given
     assert torch.equal(result.mean[given], batch.x[given])
     assert (result.std[given] == 0).all()
     assert (result.std[~given] > 0).float().mean() > 0.5  # not where all draws are black or white
+
+
+@pytest.mark.parametrize("name", EITHER)
+def test_what_is_expected_is_the_mean_of_completions(name, request) -> None:
+    trained, dataset = request.getfixturevalue(name)
+    batch = some(dataset)
+    assert torch.equal(expect(trained, batch, seed=2, steps=1), complete(trained, batch, seed=2, steps=1).mean)
+
+
+@pytest.mark.parametrize("name", EITHER)
+def test_what_is_not_given_may_be_no_number(name, request) -> None:
+    trained, dataset = request.getfixturevalue(name)
+    batch = some(dataset)
+    spoiled = replace(batch, x=torch.where(batch.given, batch.x, torch.nan))
+    assert torch.equal(complete(trained, spoiled, steps=2).mean, complete(trained, batch, steps=2).mean)
+
+
+@pytest.mark.parametrize("name", EITHER)
+def test_pictures_are_completed_within_inference_mode(name, request) -> None:
+    trained, dataset = request.getfixturevalue(name)
+    with torch.inference_mode():
+        batch = some(dataset)
+        inside = complete(trained, batch, n_samples=1, steps=1).mean.clone()
+    assert torch.equal(inside, complete(trained, some(dataset), n_samples=1, steps=1).mean)
+
+
+def test_a_batch_has_to_say_what_is_given(masked, digits) -> None:
+    for trained, dataset in (masked, digits):
+        with pytest.raises(OptionError, match="what is given"):
+            complete(trained, Batch(some(dataset).x))
+
+
+def test_deviations_are_not_negative_where_a_square_is_scaled_up(masked) -> None:
+    trained, _ = masked
+    missing = np.zeros((24, 24), np.bool_)
+    missing[12:] = missing[10:12, 5] = True
+    image = np.random.default_rng(0).random((24, 24), np.float32)
+    result = inpaint(trained, Canvas.from_array(image, missing), n_samples=1)
+    assert result.factor == 3
+    assert result.std().min() == 0
 
 
 def test_mean_and_deviation_are_those_of_many_samples(digits) -> None:
@@ -68,7 +112,8 @@ def test_mean_and_deviation_are_those_of_many_samples(digits) -> None:
     with torch.no_grad():
         z = trained.model.expect(batch).sample((4000,))
         drawn = trained.model.complete(Latents(z), batch).sample()
-    assert result.std == pytest.approx(drawn.std(0), abs=0.03)
+    open_to_it = ~batch.given
+    assert result.std[open_to_it] == pytest.approx(drawn.std(0)[open_to_it], abs=0.03)
 
 
 def test_a_model_that_learned_to_fill_in_says_itself_what_is_expected(masked) -> None:

@@ -13,7 +13,7 @@ from latentia.data import Arrays, ArraySource, Canvas, ImagePreprocessing
 from latentia.errors import OptionError
 from latentia.metrics import psnr
 from latentia.presets import resolve
-from latentia.tasks import Completions, complete, restore
+from latentia.tasks import complete, restore
 from latentia.tasks.observation import Exact, Noisy, observation_of
 from latentia.training.fit import fit, prepare_training
 
@@ -37,7 +37,7 @@ def test_under_noise_a_picture_is_weighed_against_the_model() -> None:
     misfit, noise = 0.1, 0.2
     x = truth + misfit * torch.randn(truth.shape, generator=generator)
     y = x + noise * torch.randn(truth.shape, generator=generator)
-    batch = Batch(y, noise=torch.full((1, 1, 1, 1), noise))
+    batch = Batch(y, given=torch.ones(1, 1, 1, 1).bool(), noise=torch.full((1, 1, 1, 1), noise))
     seen = observation_of(batch)
     assert isinstance(seen, Noisy)
     view = seen.view(Fixed(mean))
@@ -58,7 +58,7 @@ def test_what_is_not_given_has_no_say() -> None:
     results = []
     for filler in (0.0, torch.nan):
         batch = Batch(torch.where(given, x, filler), given=given, noise=torch.full((2, 1, 1, 1), 0.1))
-        seen = Noisy(batch)
+        seen = observation_of(batch)
         results.append((seen.nats(likelihood), seen.view(likelihood).mean))
     assert all(torch.equal(one, other) for one, other in zip(*results, strict=True))
     assert torch.equal(results[0][1][:, ~given], likelihood.mean[:, ~given])
@@ -96,8 +96,21 @@ def test_a_picture_of_the_models_size_is_restored_in_one_piece(masked) -> None:
 @pytest.mark.parametrize("name", EITHER)
 def test_no_noise_and_no_holes_leave_a_picture_as_it_is(name, request) -> None:
     trained, _ = request.getfixturevalue(name)
-    image = np.random.default_rng(0).integers(0, 256, (20, 30), dtype=np.uint8)
-    assert np.array_equal(restore(trained, Canvas.from_array(image), noise=0.0).picture(), image)
+    generator = np.random.default_rng(0)
+    for image in (generator.integers(0, 256, (20, 30), dtype=np.uint8), generator.random((20, 30))):
+        assert np.array_equal(restore(trained, Canvas.from_array(image), noise=0.0).picture(), image)
+
+
+def test_only_what_is_asked_for_is_filled_in(masked) -> None:
+    trained, _ = masked
+    image = np.random.default_rng(0).integers(0, 256, (20, 30, 4), dtype=np.uint8)
+    image[..., 3] = 255
+    image[:5, :, 3] = 0
+    mask = np.zeros((20, 30), bool)
+    mask[3:15, 10:20] = True
+    picture = restore(trained, Canvas.from_array(image).masked(mask), noise=0.0).picture()
+    assert np.array_equal(picture[~mask], image[~mask])
+    assert (picture[mask][:, 3] == 255).all()
 
 
 def test_holes_are_filled_in_whatever_the_noise(masked) -> None:
@@ -135,12 +148,12 @@ def test_grey_noise_is_no_less_to_a_model_of_colour(monkeypatch: pytest.MonkeyPa
     """Three equal channels of noise have along grey three times the variance of one."""
     told: list[float] = []
 
-    def completed(_: object, batch: Batch, **__: object) -> Completions:
+    def expected(_: object, batch: Batch, **__: object) -> torch.Tensor:
         assert batch.noise is not None
         told.append(float(batch.noise[0]))
-        return Completions(batch.x[None], batch.x, torch.zeros_like(batch.x))
+        return batch.x
 
-    monkeypatch.setattr(importlib.import_module("latentia.tasks.restore"), "complete", completed)
+    monkeypatch.setattr(importlib.import_module("latentia.tasks.restore"), "expect", expected)
     form = ImagePreprocessing(height=8, width=8, channels=3)
     trained = SimpleNamespace(preprocessing=form, name="colour")
     for image in (np.zeros((8, 8), np.float32), np.zeros((8, 8, 3), np.float32)):

@@ -97,3 +97,8 @@ def test_tiles_cover_a_picture_once_and_have_context(size: tuple[int, int]) -> N
         rows = square.holes.any(1).nonzero()[0]
         inner = square.box.top > 0 and square.box.top + 16 < size[0]
         assert not inner or (rows.min() >= 3 and rows.max() <= 12)  # a quarter of the context on each side
+
+
+def test_what_is_given_all_over_a_hole_is_not_scaled_away() -> None:
+    missing = np.random.default_rng(0).random((80, 80)) < 0.95
+    assert {square.factor for square in squares_around(missing, (64, 64))} == {1.0}

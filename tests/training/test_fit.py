@@ -259,3 +259,17 @@ def test_a_training_goes_on_when_nobody_reads_its_progress() -> None:
     assert result.ending == "finished"
     with pytest.raises(BrokenPipeError):
         stream.close()
+
+
+def test_without_held_out_examples_nothing_stops_early() -> None:
+    source = open_source("digits")
+    settings = {**SMALL, "data": {"validation_fraction": 0.0}, "training": {"epochs": 6, "patience": 2}}
+    config, preprocessing = resolve(source, None, settings)
+    result = fit(prepare_training(source.load(preprocessing), preprocessing, config, name="digits"))
+    assert (result.ending, len(result.history)) == ("finished", 6)
+
+
+def test_however_little_time_there_is_a_step_is_made_and_can_be_gone_on_from(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    assert fit(training(max_minutes=1e-9), run).ending == "time"
+    assert load_checkpoint(run.last_checkpoint)["step"] >= 1

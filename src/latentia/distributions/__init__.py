@@ -24,6 +24,7 @@ from latentia.distributions.logistic_mixture import DiscretisedLogisticMixture
 from latentia.distributions.mixture import NormalMixture
 from latentia.distributions.posterior import DiagonalGaussian, ResidualGaussian
 from latentia.distributions.prior import MixtureOfGaussians, StandardNormal
+from latentia.distributions.rest import RestLikelihood
 from latentia.distributions.spectral import ItakuraSaito
 from latentia.distributions.vamp import VampPrior
 
@@ -53,6 +54,7 @@ __all__ = [
     "NormalMixture",
     "RecurrentFramePrior",
     "ResidualGaussian",
+    "RestLikelihood",
     "StandardNormal",
     "VampPrior",
     "clamp",

@@ -189,6 +189,8 @@ class _ScaledLikelihood(LazyLikelihood):
         if observed is not None:
             seen = observed.expand_as(square[0]).expand_as(square)
             square = square[seen]
+        if not square.numel():
+            return self.mean_square.sqrt() + MIN_SCALE
         # A plain mean at first, so that the initial scale is forgotten, then a moving one.
         self.updates += 1
         self.mean_square.lerp_(square.mean(), max(SLOWEST_AVERAGE, 1 / self.updates.item()))

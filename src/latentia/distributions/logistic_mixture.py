@@ -96,7 +96,7 @@ class LogisticMixturePixels:
         )
         pixels = torch.logsumexp(nats.sum(-3) + self.logits.log_softmax(2), dim=2)
         if observed is not None:
-            pixels = pixels.where(observed[:, 0], pixels.new_zeros(()))
+            pixels = pixels.where(observed.all(1), pixels.new_zeros(()))
         return pixels.flatten(2).sum(-1)
 
 

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted  # pyright: ignore[reportUn
 
 from latentia.config import merge_settings
 from latentia.data import Dataset, Source
-from latentia.errors import OptionError
+from latentia.errors import OptionError, RunError
 from latentia.estimators.parts import ROLES, Parts
 from latentia.evaluation import model_card
 from latentia.files import make_folder, write_text
@@ -103,8 +103,9 @@ class BaseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
             trained: the model.
             history: one line of figures for each epoch.
         """
-        settings = trained.config.model_dump(mode="json", exclude={"preset"})
-        estimator = cls(trained.config.model.latent_dim, preset=trained.config.preset, settings=settings)
+        first = trained.config.first_stage  # `fit` trains as the model was trained, before any second stage
+        settings = first.model_dump(mode="json", exclude={"preset"})
+        estimator = cls(first.model.latent_dim, preset=first.preset, settings=settings)
         estimator._keep(trained, tuple(history), Parts())
         return estimator
 
@@ -161,13 +162,14 @@ class BaseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
 
         Raises:
             OptionError: a part is an object of a class that is not registered.
-            RunError: a training is at work in the folder.
+            RunError: a training is at work in the folder, or it is no run folder and has files of such names.
             FileError: the folder cannot be written.
         """
         check_is_fitted(self)
         self._parts.require_registered()
         run = RunFolder(make_folder(Path(folder).expanduser()))
         with run.locked():
+            _require_run_folder(run)
             write_model(run, self.trained_)
             write_history(run, self.history_)
             if self.trained_.path is None or self.trained_.path.resolve() != run.path.resolve():
@@ -254,6 +256,15 @@ class BaseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         return [TrainingProgress()]
 
 
+def _require_run_folder(run: RunFolder) -> None:
+    """Refuses a folder in which files that are not of a run would be replaced."""
+    if run.config.exists():
+        return
+    taken = next((path for path in (run.weights, run.log, run.metrics, run.report, run.card) if path.exists()), None)
+    if taken is not None:
+        raise RunError(f"{run.path} is not a run folder, and its {taken.name} would be lost: choose another folder.")
+
+
 def _replace_documents(run: RunFolder, trained: TrainedModel) -> None:
     """Writes the card of a model that was not in the folder, and removes what was written about another."""
     write_text(run.card, model_card(replace(trained, path=run.path)))
@@ -265,9 +276,11 @@ def seed_of(random_state: Any) -> int:
     """Turns scikit-learn's `random_state` into a seed; None draws one from NumPy's global state.
 
     Raises:
-        OptionError: it is neither a seed nor a random state.
+        OptionError: it is neither a seed, which is not negative, nor a random state.
     """
     if isinstance(random_state, numbers.Integral):
+        if random_state < 0:
+            raise OptionError(f"random_state must be at least 0, not {random_state}.")
         return int(random_state)
     if random_state is None:
         return int(np.random.randint(2**31 - 1))

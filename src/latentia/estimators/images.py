@@ -13,7 +13,17 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted  # pyright: ignore[reportUnknownVariableType]
 
 from latentia.core import Batch, Latents
-from latentia.data import ARRAYS, Arrays, ArraySource, Canvas, Dataset, ImagePreprocessing, Source, open_source
+from latentia.data import (
+    ARRAYS,
+    Arrays,
+    ArraySource,
+    Canvas,
+    Dataset,
+    ImagePreprocessing,
+    Source,
+    named_sets,
+    open_source,
+)
 from latentia.errors import DataError, OptionError
 from latentia.estimators.base import BaseVAE, Floats, seed_of
 from latentia.estimators.likelihood import log_likelihood
@@ -225,7 +235,7 @@ def _source(X: Any, y: Any = None) -> Source:  # noqa: N803
     if isinstance(X, str | Path):
         if y is not None:
             raise DataError("y goes with arrays; the labels of a folder or named set come with it.")
-        return open_source(X)
+        return open_source(X, kind=None if X in named_sets else "image")
     images = np.asarray(X)
     if images.ndim not in (3, 4):
         raise DataError(

@@ -11,16 +11,24 @@ from latentia.config import ModelConfig
 from latentia.distributions import LIKELIHOODS, PRIORS
 from latentia.errors import OptionError
 from latentia.models import LatentModel
-from latentia.nets import DECODERS, ENCODERS
+from latentia.nets import (
+    CONDITIONAL_DECODERS,
+    DECODERS,
+    ENCODERS,
+    LADDER_DECODERS,
+    LADDER_ENCODERS,
+    SEQUENCE_DECODERS,
+    SEQUENCE_ENCODERS,
+)
 from latentia.objectives import OBJECTIVES
 from latentia.registry import Registry
 
-ROLES: dict[str, Registry[Any]] = {
-    "encoder": ENCODERS,
-    "decoder": DECODERS,
-    "prior": PRIORS,
-    "likelihood": LIKELIHOODS,
-    "objective": OBJECTIVES,
+ROLES: dict[str, tuple[Registry[Any], ...]] = {
+    "encoder": (ENCODERS, LADDER_ENCODERS, SEQUENCE_ENCODERS),
+    "decoder": (DECODERS, LADDER_DECODERS, CONDITIONAL_DECODERS, SEQUENCE_DECODERS),
+    "prior": (PRIORS,),
+    "likelihood": (LIKELIHOODS,),
+    "objective": (OBJECTIVES,),
 }
 # What the model knows about a part, and so is no setting of it.
 SIZES = frozenset({"event_shape", "example_shape", "latent_dim", "out_shape", "features", "channels"})
@@ -54,7 +62,7 @@ class Parts:
             if isinstance(part, str | Mapping):
                 home[role] = part
             else:
-                home[role] = _described(ROLES[role], part)
+                home[role] = _described(_registry(role, part), part)
                 parts.objects[role] = copy.deepcopy(part)
         return parts
 
@@ -65,7 +73,7 @@ class Parts:
             OptionError: the class of an object is not registered.
         """
         for role, part in self.objects.items():
-            ROLES[role].name_of(part)
+            _registry(role, part).name_of(part)
 
     def require_fit(self, model: LatentModel, config: ModelConfig, event_shape: tuple[int, ...]) -> None:
         """Checks that the objects have the model's sizes; others could be broadcast in silence.
@@ -76,16 +84,25 @@ class Parts:
         sizes = {"event_shape": event_shape, "example_shape": model.example_shape(event_shape)}
         sizes["out_shape"] = model.likelihood.parameter_shape(event_shape)
         for role, part in self.objects.items():
-            code = config.latent_dim + (config.classes if role == "decoder" else 0)
+            code = config.latent_dim + (config.classes + model.signs if role == "decoder" else 0)
             for name, wanted in {"latent_dim": code, **sizes}.items():
                 found = getattr(part, name, wanted)
                 if found != wanted:
                     raise OptionError(f"The {role} was made with {name}={found}, but the model needs {wanted}.")
 
 
+def _registry(role: str, part: object) -> Registry[Any]:
+    """Returns the registry that the class of a part is in; the first of its role where it is in none."""
+    return next((registry for registry in ROLES[role] if _holds(registry, part)), ROLES[role][0])
+
+
+def _holds(registry: Registry[Any], part: object) -> bool:
+    return any(registry.get(name) is type(part) for name in registry)
+
+
 def _described(registry: Registry[Any], part: object) -> dict[str, Any]:
     """Returns the settings that stand for an object; of an unregistered class there is only the name to tell."""
-    if not any(registry.get(name) is type(part) for name in registry):
+    if not _holds(registry, part):
         return {"name": f"{type(part).__module__}.{type(part).__qualname__}"}
     arguments = {key: value for key, value in registry.arguments_of(part).items() if key not in SIZES}
     return {"name": registry.name_of(part), **arguments}

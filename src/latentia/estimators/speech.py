@@ -14,7 +14,17 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted  # pyright: ignore[reportUnknownVariableType]
 
 from latentia.core import Latents
-from latentia.data import ARRAYS, Clips, ClipSource, Dataset, Source, SpeechPreprocessing, open_source, prepare
+from latentia.data import (
+    ARRAYS,
+    Clips,
+    ClipSource,
+    Dataset,
+    Source,
+    SpeechPreprocessing,
+    named_sets,
+    open_source,
+    prepare,
+)
 from latentia.errors import DataError, OptionError
 from latentia.estimators.base import BaseVAE, Floats, seed_of
 from latentia.evaluation import log_likelihood
@@ -180,7 +190,7 @@ class SpeechVAE(BaseVAE):
     def _source(self, X: Any) -> Source:  # noqa: N803
         """Returns the source of what a person gave: a path, a name, or waveforms."""
         if isinstance(X, str | Path):
-            return open_source(X)
+            return open_source(X, kind=None if X in named_sets else "speech")
         waves = _waveforms(X)
         rate = self.sample_rate
         clips = Clips(tuple(f"#{n}" for n in range(len(waves))), lambda n: (waves[n], rate))

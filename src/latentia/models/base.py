@@ -26,6 +26,7 @@ class LatentModel(nn.Module, ABC):
         likelihood: the lazy likelihood of the data.
         stride: positions of a sequence that share the latents of a group.
         signs: numbers that the decoder takes beside the latents and the class.
+        sees_parts: whether it learned to `expect`, to `complete` and to give a `marginal` where a part is given.
         encoders: where its encoder is registered.
         decoders: where its decoder is registered.
     """
@@ -34,6 +35,7 @@ class LatentModel(nn.Module, ABC):
     likelihood: LazyLikelihood
     stride: int = 1
     signs: int = 0
+    sees_parts: ClassVar[bool] = False
     encoders: ClassVar[Registry[Any]] = ENCODERS
     decoders: ClassVar[Registry[Any]] = DECODERS
 

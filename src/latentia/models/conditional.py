@@ -105,11 +105,19 @@ class ConditionalVAE(LatentModel):
         z = torch.cat([latents.code, latents.labels.to(latents.code)], -1)
         return self.likelihood(self.decoder(z.flatten(0, 1)).unflatten(0, z.shape[:2]))
 
+    def look(self, batch: Batch) -> Batch:
+        """Returns a batch with all of its classes known: where they are not given, the most probable by what is."""
+        label = self._encode(replace(batch, observed=batch.given))[1].argmax(-1)
+        return replace(batch, labels={**batch.labels, self.label: label})
+
     def complete(self, latents: Latents, batch: Batch) -> Likelihood:
         """Returns p(x|z, y) at the class of the latents, else at that which is most probable by what is given."""
         if latents.labels is not None:
             return self.decode(latents)
-        label = self._encode(replace(batch, observed=batch.given))[1]
+        known = self._known(batch)
+        if bool((known < 0).any()):
+            known = self._known(self.look(batch))
+        label = F.one_hot(known, self.label_prior.classes).to(latents.code)
         return self.decode(replace(latents, labels=label.expand(len(latents.code), -1, -1)))
 
     def start_at(self, batch: Batch) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from latentia.core import Batch, Inference, LatentGroup, Latents, Likelihood
-from latentia.distributions import EitherPrior, LazyLikelihood, LazyPosterior, LazyPrior
+from latentia.distributions import EitherPrior, LazyLikelihood, LazyPosterior, LazyPrior, RestLikelihood
 from latentia.distributions.base import diagonal_normal
 from latentia.models.base import MODELS, LatentModel, mean_example
 from latentia.models.guess import Guess, LinearGuess
@@ -23,31 +23,6 @@ from latentia.nets import CONDITIONAL_DECODERS, ConditionalDecoder, Context, Enc
 # Logarithms of what smooth, shrunk and patches count for before any training.
 FAVOUR = (-2.0, 0.0, 2.5)
 AT_ONCE = 100  # pictures
-
-
-@dataclass(frozen=True)
-class RestLikelihood:
-    """A likelihood of what is not certain; what is given without noise is.
-
-    Attributes:
-        rest: of all pixels, batch shape (K, N).
-        x: the data, shape (N, ...).
-        certain: True where they are given without noise, broadcastable to `x`.
-    """
-
-    rest: Likelihood
-    x: Tensor
-    certain: Tensor
-
-    @property
-    def mean(self) -> Tensor:
-        return torch.where(self.certain, self.x, self.rest.mean)
-
-    def sample(self) -> Tensor:
-        return torch.where(self.certain, self.x, self.rest.sample())
-
-    def log_prob(self, x: Tensor, observed: Tensor | None = None) -> Tensor:
-        return self.rest.log_prob(x, ~self.certain if observed is None else observed & ~self.certain)
 
 
 @dataclass(frozen=True)
@@ -136,6 +111,7 @@ class MaskedVAE(LatentModel):
     """
 
     decoders = CONDITIONAL_DECODERS
+    sees_parts = True
     signs = 1
 
     def __init__(
@@ -176,7 +152,9 @@ class MaskedVAE(LatentModel):
         if batch.observed is None:
             return batch.x
         # The mean in holes would take structure away from pictures, and put the structure of the holes in.
-        return smooth_fill(batch.x, batch.observed, mean_example(batch)).clamp(0, 1)
+        mean = mean_example(batch)
+        parts = zip(torch.split(batch.x, AT_ONCE), torch.split(batch.observed, AT_ONCE), strict=True)
+        return torch.cat([smooth_fill(x, observed, mean).clamp(0, 1) for x, observed in parts])
 
     def start_at(self, batch: Batch) -> None:
         examples = self.examples(batch)
@@ -215,7 +193,7 @@ class MaskedVAE(LatentModel):
         if batch.given is None:  # pictures of which nothing is given all look the same
             return self._see_nothing().expand(len(batch))
         noise = batch.x.new_zeros(len(batch), 1, 1, 1) if batch.noise is None else batch.noise
-        return self._see(batch.x if batch.told is None else batch.told, batch.given[:, :1], noise)
+        return self._see(batch.x if batch.told is None else batch.told, batch.given.all(1, keepdim=True), noise)
 
     def _see_nothing(self) -> Told:
         x = self.guess.mean[None]

@@ -92,7 +92,7 @@ class _Grid:
     """
 
     def __init__(self, x: Tensor, side: int, step: int, number: int) -> None:
-        self.shape, self.side, self.step = x.shape, side, step
+        self.shape, self.side, self.step, self.device = x.shape, side, step, x.device
         self.before = number * (step // 2) % step
         # As far beyond the last pixel as it takes for patches to reach it.
         self.after = [-(length + self.before - side) % step for length in x.shape[2:]]
@@ -101,11 +101,13 @@ class _Grid:
     def places(self) -> Tensor:
         """Middles of the patches, down and across, in sides of a picture, shape (N * L, 2)."""
         down, across = (
-            (torch.arange(0, length + self.before + after - self.side + 1, self.step) - self.before + self.side / 2)
-            / length
+            (self._starts(length + self.before + after) - self.before + self.side / 2) / length
             for length, after in zip(self.shape[2:], self.after, strict=True)
         )
         return torch.cartesian_prod(down, across).repeat(self.shape[0], 1)
+
+    def _starts(self, length: int) -> Tensor:
+        return torch.arange(0, length - self.side + 1, self.step, device=self.device)
 
     def cut(self, x: Tensor) -> Tensor:
         """Returns the patches of pictures, shape (N * L, D)."""

@@ -25,7 +25,7 @@ def smooth_fill(x: Tensor, given: Tensor, middle: Tensor, steps: int = STEPS) ->
         steps: of the conjugate gradients.
 
     Returns:
-        float32, shape (N, C, H, W); `x` where it is given.
+        float32, shape (N, C, H, W); `x` where it is given, up to rounding.
 
     Example:
         >>> ramp = torch.linspace(0, 1, 8).expand(1, 1, 8, 8)
@@ -42,7 +42,7 @@ def smooth_fill(x: Tensor, given: Tensor, middle: Tensor, steps: int = STEPS) ->
 
 def _neighbourhood_means(deviation: Tensor, given: Tensor) -> Tensor:
     """Gives each pixel the mean of the smallest neighbourhood with something given in it; softly, level by level."""
-    levels = [(deviation, given.expand(*given.shape))]
+    levels = [(deviation, given)]
     while max(levels[-1][0].shape[-2:]) > 1:
         levels.append((_halved(levels[-1][0]), _halved(levels[-1][1])))
     total, weight = levels.pop()

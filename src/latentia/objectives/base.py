@@ -39,7 +39,7 @@ OBJECTIVES: Registry[Objective] = Registry("objective")
 
 def distortion(inference: Inference, batch: Batch) -> Tensor:
     """Returns the negative log likelihood of what was observed, nats, shape (K, N)."""
-    return -inference.likelihood.log_prob(batch.x, batch.observed)
+    return -inference.likelihood.log_prob(batch.shown, batch.observed)
 
 
 def group_rate(group: LatentGroup) -> Tensor:
@@ -66,7 +66,7 @@ def marginal_nats(inference: Inference, batch: Batch) -> Tensor:
     """
     if inference.marginal is None:
         return batch.x.new_zeros(len(batch))
-    return -inference.marginal.log_prob(batch.x, batch.observed).squeeze(0)
+    return -inference.marginal.log_prob(batch.shown, batch.observed).squeeze(0)
 
 
 def guess_nats(group: LatentGroup) -> Tensor:

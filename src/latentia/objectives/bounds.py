@@ -59,10 +59,13 @@ class Elbo(Objective):
         free_bits: float = 0.0,
         label_weight: float = 0.0,
     ) -> None:
-        weights = {"beta": beta, "warmup_start": warmup_start, "free_bits": free_bits, "label_weight": label_weight}
-        for name, value in {**weights, "warmup_steps": warmup_steps}.items():
-            if not value >= 0 or not math.isfinite(value):
-                raise OptionError(f"objective.{name} must be a finite number of at least 0, not {value}.")
+        _require_weights(
+            beta=beta,
+            warmup_steps=warmup_steps,
+            warmup_start=warmup_start,
+            free_bits=free_bits,
+            label_weight=label_weight,
+        )
         self.beta = beta
         self.warmup_steps = warmup_steps
         self.warmup_start = warmup_start
@@ -109,9 +112,10 @@ class Iwae(Objective):
         n_samples: importance samples for each example.
         warmup_steps: steps over which the weight of log p(z) - log q(z|x) rises linearly from 0 to 1.
         gradient: how the encoder's gradient is estimated.
+        label_weight: weight of the mean of -log q(y|x) over known labels, as in `Elbo`.
 
     Raises:
-        OptionError: no draws, a negative number of steps, or an unknown gradient.
+        OptionError: no draws, a negative number of steps or weight, or an unknown gradient.
 
     Example:
         >>> Iwae(n_samples=5).n_samples
@@ -119,15 +123,19 @@ class Iwae(Objective):
     """
 
     def __init__(
-        self, n_samples: int = 5, warmup_steps: int = 0, gradient: Gradient = "doubly-reparameterised"
+        self,
+        n_samples: int = 5,
+        warmup_steps: int = 0,
+        gradient: Gradient = "doubly-reparameterised",
+        label_weight: float = 0.0,
     ) -> None:
-        if warmup_steps < 0:
-            raise OptionError(f"objective.warmup_steps must be at least 0, not {warmup_steps}.")
+        _require_weights(warmup_steps=warmup_steps, label_weight=label_weight)
         if gradient not in get_args(Gradient):
             raise OptionError(f"objective.gradient cannot be '{gradient}': {nearest(gradient, get_args(Gradient))}")
         self.n_samples = _checked_samples(n_samples)
         self.warmup_steps = warmup_steps
         self.gradient: Gradient = gradient
+        self.label_weight = label_weight
 
     def __call__(self, inference: Inference, batch: Batch, step: int | None = None) -> Terms:
         distorted = distortion(inference, batch)
@@ -138,7 +146,9 @@ class Iwae(Objective):
         if self.gradient == "doubly-reparameterised":
             shares = weighted.detach().softmax(0)
             bound = bound + total([_reparameterise_again(group, shares, weight) for group in inference.latents])
-        return Terms(distortion=distorted.mean(0), rate=rate.mean(0), loss=marginal_nats(inference, batch) - bound)
+        named = total([guess_nats(group) for group in inference.latents])
+        loss = marginal_nats(inference, batch) + self.label_weight * named - bound
+        return Terms(distortion=distorted.mean(0), rate=rate.mean(0), loss=loss)
 
 
 def _reparameterise_again(group: LatentGroup, shares: Tensor, weight: float) -> Tensor:
@@ -181,6 +191,12 @@ def log_weights(inference: Inference, batch: Batch) -> Tensor:
 
 def _per_example(rate: Tensor) -> Tensor:
     return rate.mean(0) if rate.dim() == 2 else rate
+
+
+def _require_weights(**values: float) -> None:
+    for name, value in values.items():
+        if not value >= 0 or not math.isfinite(value):
+            raise OptionError(f"objective.{name} must be a finite number of at least 0, not {value}.")
 
 
 def _checked_samples(n_samples: int) -> int:

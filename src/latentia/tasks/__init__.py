@@ -2,7 +2,7 @@
 
 from latentia.tasks.along import way_along
 from latentia.tasks.attributes import Attribute, attribute, change
-from latentia.tasks.complete import Completions, complete, default_steps
+from latentia.tasks.complete import Completions, complete, default_steps, expect
 from latentia.tasks.encode import Encoding, encode, encode_batches
 from latentia.tasks.generate import generate, prior_latents
 from latentia.tasks.inpaint import Inpainting, inpaint
@@ -33,6 +33,7 @@ __all__ = [
     "encode",
     "encode_batches",
     "encode_own_samples",
+    "expect",
     "generate",
     "inpaint",
     "interpolate",

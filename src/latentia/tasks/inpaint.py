@@ -23,13 +23,13 @@ SQUARES_AT_ONCE = 32
 
 @dataclass(frozen=True)
 class Patch:
-    """What a model fills into the holes of a square; colours in [0, 1] in the picture's own size and channels.
+    """What a model fills into the P pixels of the holes of a square: colours in [0, 1], channels of the picture.
 
     Attributes:
         square: where.
-        samples: different completions, shape (n, h, w, C).
-        mean: of many completions, shape (h, w, C).
-        std: their standard deviation, shape (h, w, C).
+        samples: different completions, shape (n, P, C).
+        mean: of many completions, shape (P, C).
+        std: their standard deviation, shape (P, C).
     """
 
     square: Square
@@ -74,7 +74,7 @@ class Inpainting:
         return self._gathered([patch.std for patch in self.patches])
 
     def _filled(self, values: Sequence[Unit]) -> NDArray[Any]:
-        return self.canvas.with_values(self.canvas.missing, self._gathered(values))
+        return self.canvas.with_values(self.canvas.holes, self._gathered(values))
 
     def _gathered(self, values: Sequence[Unit]) -> Unit:
         """Puts values of all squares into their holes."""
@@ -82,8 +82,7 @@ class Inpainting:
         result = np.zeros((*size, self.canvas.channels), np.float32)
         for patch, part in zip(self.patches, values, strict=True):
             inside, there = patch.square.box.overlap(size)
-            holes = patch.square.holes[there]
-            result[inside][holes] = part[there][holes]
+            result[inside][patch.square.holes[there]] = part
         return result
 
 
@@ -115,12 +114,12 @@ def inpaint(
         ((8, 8), dtype('uint8'))
     """
     form = require_pictures(trained)
-    if not canvas.missing.any():
+    if not canvas.holes.any():
         raise DataError("Nothing of the picture is missing: there is nothing to fill in.")
     if canvas.missing.all():
         raise DataError("All of the picture is missing: to make new pictures, use generate.")
     size = (form.height, form.width)
-    squares = squares_around(canvas.missing, size)
+    squares = squares_around(canvas.holes, size)
     patches: list[Patch] = []
     for start in range(0, len(squares), SQUARES_AT_ONCE):
         part = squares[start : start + SQUARES_AT_ONCE]
@@ -137,11 +136,12 @@ def _patch(canvas: Canvas, square: Square, completed: Sequence[Completions], num
     size = (square.box.height, square.box.width)
 
     def back(values: Sequence[Tensor]) -> Unit:
-        return from_channels([to_size(value[..., number, :, :, :], size) for value in values], canvas.channels)
+        whole = from_channels([to_size(value[..., number, :, :, :], size) for value in values], canvas.channels)
+        return whole[..., square.holes, :]  # of large pictures many squares are kept, so no more than is filled in
 
     return Patch(
         square,
         samples=back([part.samples for part in completed]),
         mean=back([part.mean for part in completed]),
-        std=back([part.std for part in completed]),
+        std=back([part.std for part in completed]).clip(0, None),  # which bicubic curves undershoot
     )

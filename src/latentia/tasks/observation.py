@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from latentia.core import Batch, Likelihood
+from latentia.distributions import RestLikelihood
 
 LEAST_MISFIT = 1e-3  # standard deviation of what a model leaves unexplained, at least
 
@@ -36,21 +37,35 @@ class Observation(Protocol):
 
 
 def observation_of(batch: Batch) -> Observation:
-    """Returns what a batch says is known: a part of the pictures, exactly or with noise."""
-    return Exact(batch) if batch.noise is None else Noisy(batch)
+    """Returns what a batch says is known: a part of the pictures, exactly or with noise.
+
+    Raises:
+        ValueError: it does not say what is given.
+    """
+    if batch.given is None:
+        raise ValueError("The batch does not say what is given of the pictures.")
+    given = batch.given.expand_as(batch.x)
+    known = torch.where(given, batch.x, 0.0)  # a NaN elsewhere would spoil gradients
+    return Exact(known, given) if batch.noise is None else Noisy(known, given, batch.noise.square())
 
 
 @dataclass(frozen=True)
 class Exact:
-    """A part of the pictures is known, pixel by pixel."""
+    """A part of the pictures is known, pixel by pixel.
 
-    batch: Batch
+    Attributes:
+        x: the pictures, 0 where they are not known, shape (N, C, H, W).
+        given: True where they are known, of that shape.
+    """
+
+    x: Tensor
+    given: Tensor
 
     def nats(self, likelihood: Likelihood) -> Tensor:
-        return likelihood.log_prob(self.batch.x, self.batch.given)
+        return likelihood.log_prob(self.x, self.given)
 
     def view(self, likelihood: Likelihood) -> View:
-        return likelihood
+        return RestLikelihood(likelihood, self.x, self.given)
 
 
 @dataclass(frozen=True)
@@ -75,13 +90,20 @@ class Noisy:
 
     What a likelihood's mean leaves unexplained is noise and the model's own misfit. Their variances add up, and that of
     the noise is known, so what is left is the misfit's; it says how far the model is trusted against what is known.
+
+    Attributes:
+        x: the pictures with their noise, 0 where they are not known, shape (N, C, H, W).
+        given: True where they are known, of that shape.
+        noise: its variance, shape (N, 1, 1, 1).
     """
 
-    batch: Batch
+    x: Tensor
+    given: Tensor
+    noise: Tensor
 
     def nats(self, likelihood: Likelihood) -> Tensor:
         residual, variance = self._unexplained(likelihood.mean)
-        count = self._given.flatten(1).sum(1)
+        count = self.given.flatten(1).sum(1)
         squares = residual.square().flatten(2).sum(-1)
         level = variance[..., 0, 0, 0]
         return -0.5 * (squares / level + count * (level.log() + math.log(2 * math.pi)))
@@ -89,23 +111,13 @@ class Noisy:
     def view(self, likelihood: Likelihood) -> View:
         mean = likelihood.mean
         residual, variance = self._unexplained(mean)
-        misfit = (variance - self._noise).clamp_min(LEAST_MISFIT**2)
-        share = misfit / (misfit + self._noise)
-        return NormalView(mean + share * residual, torch.where(self._given, share * self._noise, misfit).sqrt())
+        misfit = (variance - self.noise).clamp_min(LEAST_MISFIT**2)
+        share = misfit / (misfit + self.noise)
+        return NormalView(mean + share * residual, torch.where(self.given, share * self.noise, misfit).sqrt())
 
     def _unexplained(self, mean: Tensor) -> tuple[Tensor, Tensor]:
         """Returns what is known less a mean (K, N, C, H, W), 0 where nothing is; and its variance (K, N, 1, 1, 1)."""
-        residual = torch.where(self._given, self.batch.x - mean, 0.0)
-        count = self._given.flatten(1).sum(1).clamp_min(1)
+        residual = torch.where(self.given, self.x - mean, 0.0)
+        count = self.given.flatten(1).sum(1).clamp_min(1)
         variance = residual.square().flatten(2).sum(-1) / count
-        return residual, torch.maximum(variance[..., None, None, None], self._noise + LEAST_MISFIT**2)
-
-    @property
-    def _given(self) -> Tensor:
-        given = self.batch.given
-        return torch.ones_like(self.batch.x, dtype=torch.bool) if given is None else given.expand_as(self.batch.x)
-
-    @property
-    def _noise(self) -> Tensor:
-        """The variance of the noise, shape (N, 1, 1, 1)."""
-        return torch.zeros(1, 1, 1, 1) if self.batch.noise is None else self.batch.noise.square()
+        return residual, torch.maximum(variance[..., None, None, None], self.noise + LEAST_MISFIT**2)

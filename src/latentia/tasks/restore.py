@@ -16,11 +16,12 @@ from latentia.data import Canvas, Progress, from_channels
 from latentia.errors import OptionError
 from latentia.metrics import noise_level
 from latentia.runs import TrainedModel
-from latentia.tasks.complete import Completions, complete, require_pictures
+from latentia.tasks.complete import complete, expect, require_pictures
 from latentia.tasks.inpaint import inpaint
 from latentia.tasks.patches import as_batches, to_size
 from latentia.tasks.squares import Square, tiles
 
+Flags = NDArray[np.bool_]
 Unit = NDArray[np.float32]
 DRAWS = 4  # under noise the latents leave little open
 TILES_AT_ONCE = 32
@@ -37,17 +38,17 @@ class Restoration:
         canvas: the picture as it came.
         values: colours in [0, 1], shape (H, W, C).
         noise: standard deviation of the noise that was found, on the scale of [0, 1].
-        filled: whether what was missing is filled in.
+        changed: True where noise was taken off, or something filled in, shape (H, W).
     """
 
     canvas: Canvas
     values: Unit
     noise: float
-    filled: bool
+    changed: Flags
 
     def picture(self) -> NDArray[Any]:
-        """Returns it in the picture's own form; what was missing and is not filled in is as it came."""
-        return self.canvas.with_values(~self.canvas.missing | self.filled, self.values)
+        """Returns it in the picture's own form; what did not change is as it came."""
+        return self.canvas.with_values(self.changed, self.values)
 
 
 def restore(
@@ -76,7 +77,8 @@ def restore(
         progress: is told how many tiles of how many are done.
 
     Raises:
-        OptionError: a model of other data, or a negative level of noise.
+        OptionError: a model of other data, or a level of noise outside of [0, 1].
+        DataError: all of the picture is missing.
 
     Example:
         >>> import latentia
@@ -90,11 +92,14 @@ def restore(
         raise OptionError(f"The level of noise must lie in [0, 1], not {noise}.")
     work = _Work(trained, canvas, tiles(canvas.size, (form.height, form.width)), seed, steps)
     level = work.estimate() if noise is None else noise
-    values = work.blend(level, progress) if level >= LEAST_NOISE else canvas.crop_all()[0]
-    if fill and canvas.missing.any():
-        clean = Canvas(values, canvas.missing, flat=False)
+    noisy = level >= LEAST_NOISE
+    values = work.blend(level, progress) if noisy else canvas.crop_all()[0]
+    changed = ~canvas.missing & noisy
+    if fill and canvas.holes.any():
+        clean = replace(canvas, pixels=values, flat=False)
         values = inpaint(trained, clean, n_samples=1, seed=seed, steps=steps).mean()
-    return Restoration(canvas, values, level, fill)
+        changed |= canvas.holes
+    return Restoration(canvas, values, level, changed)
 
 
 @dataclass(frozen=True)
@@ -115,7 +120,8 @@ class _Work:
             if level < LEAST_NOISE:
                 return 0.0
             square, count = 0.0, 0
-            for batch, done in self.completed(probed, level):
+            for batch in self.noisy(probed, level):
+                done = complete(self.trained, batch, n_samples=1, draws=DRAWS, seed=self.seed, steps=self.steps)
                 given = (batch.x > 0) & (batch.x < 1)  # where noise was cut off it looks smaller than it is
                 if batch.given is not None:
                     given &= batch.given
@@ -130,10 +136,13 @@ class _Work:
         total, weight = np.zeros((*canvas.size, canvas.channels), np.float32), np.zeros(canvas.size, np.float32)
         for start in range(0, len(self.squares), TILES_AT_ONCE):
             part = self.squares[start : start + TILES_AT_ONCE]
-            done = [completed for _, completed in self.completed(part, level)]
+            means = [
+                expect(self.trained, batch, draws=DRAWS, seed=self.seed, steps=self.steps)
+                for batch in self.noisy(part, level)
+            ]
             for number, square in enumerate(part):
                 size = (square.box.height, square.box.width)
-                values = from_channels([to_size(each.mean[number], size) for each in done], canvas.channels)
+                values = from_channels([to_size(mean[number], size) for mean in means], canvas.channels)
                 inside, there = square.box.overlap(canvas.size)
                 window = _window(*size)
                 total[inside] += (values * window[..., None])[there]
@@ -142,21 +151,14 @@ class _Work:
                 progress(start + len(part), len(self.squares))
         return total / weight[..., None]
 
-    def completed(self, squares: Sequence[Square], level: float) -> list[tuple[Batch, Completions]]:
-        """Completes tiles, with noise of a level on what is given; one batch for each colour that a grey model sees."""
+    def noisy(self, squares: Sequence[Square], level: float) -> list[Batch]:
+        """Returns tiles with noise of a level on what is given; one batch for each colour that a grey model sees."""
         form = require_pictures(self.trained)
         size = (form.height, form.width)
         # Grey noise is the same in the three channels of a model of colour, which takes it for three that are not.
         repeats = form.channels // self.canvas.channels
         noise = torch.full((len(squares), 1, 1, 1), level * math.sqrt(max(1, repeats)))
-        batches = [replace(batch, noise=noise) for batch in as_batches(self.canvas, squares, form.channels, size)]
-        return [
-            (
-                batch,
-                complete(self.trained, batch, n_samples=1, draws=DRAWS, seed=self.seed, steps=self.steps),
-            )
-            for batch in batches
-        ]
+        return [replace(batch, noise=noise) for batch in as_batches(self.canvas, squares, form.channels, size)]
 
 
 def _window(height: int, width: int) -> Unit:

@@ -19,6 +19,7 @@ Size = tuple[int, int]
 Place = tuple[slice, slice]
 CONTEXT = 2.0  # side of a square, in sides of its hole
 THIN = 8.0  # a hole so many times longer than thick is filled in piece by piece
+POROUS = 0.02  # so is one with so much more, as a share of it, given inside: were it scaled, that would be lost
 TOUCHING = np.ones((3, 3), np.int64)  # holes that meet at a corner are one
 
 
@@ -41,8 +42,8 @@ def squares_around(missing: Flags, model: Size) -> list[Square]:
     """Covers what is missing of a picture by squares: for each hole the smallest with twice its size.
 
     A picture that is no larger than the model's is one square. In a larger one no square is smaller than the model's
-    pictures, and small holes share squares; long thin holes, as scratches are, are cut into pieces, and the size of the
-    squares follows from their thickness.
+    pictures, and small holes share squares; long thin holes, as scratches are, and those with pixels that are given all
+    over them are cut into pieces, and the size of the squares follows from their thickness.
 
     Args:
         missing: True where a pixel is missing, shape (H, W).
@@ -70,7 +71,7 @@ def squares_around(missing: Flags, model: Size) -> list[Square]:
     for number, place in enumerate(places, start=1):
         sides = rows, columns = _sides(place)
         thickness = _thickness(labels[place] == number)
-        is_thin = max(sides) > THIN * thickness
+        is_thin = max(sides) > THIN * thickness or _is_porous(labels[place] == number)
         if is_thin:
             rows = columns = thickness
         scale = min(largest, max(1.0, CONTEXT * rows / model[0], CONTEXT * columns / model[1]))
@@ -176,8 +177,13 @@ def _cut(values: NDArray[Any], box: Box) -> NDArray[Any]:
     return result
 
 
+def _is_porous(hole: Flags) -> bool:
+    inside = cast(Flags, ndimage.binary_fill_holes(hole))
+    return int(inside.sum()) > (1 + POROUS) * int(hole.sum())
+
+
 def _thickness(hole: Flags) -> int:
-    """Returns the side of the largest square within a hole, pixels."""
+    """Returns the largest odd side of a square within a hole, pixels."""
     depth = cast(Numbers, ndimage.distance_transform_cdt(np.pad(hole, 1), "chessboard"))
     return 2 * int(depth.max()) - 1
 

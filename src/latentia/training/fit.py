@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import hashlib
 import logging
 import math
 import warnings
@@ -12,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 import lightning.pytorch as pl
+import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
 from torch import nn
@@ -35,11 +37,11 @@ from latentia.data import (
 from latentia.errors import OptionError
 from latentia.files import make_folder
 from latentia.hardware import choose_precision, detect, tuned_cpu
-from latentia.models import LatentModel, MaskedVAE, SequenceVAE, build_model, build_objective
+from latentia.models import ConditionalVAE, LatentModel, SequenceVAE, build_model, build_objective
 from latentia.noise import Stream, seed_noise
 from latentia.objectives import Objective
 from latentia.runs import DataRecord, RunFolder, TrainedModel, write_config, write_model
-from latentia.training.callbacks import Checkpointer, EarlyStopping, EpochLog, Interruption, Limits
+from latentia.training.callbacks import Checkpointer, EarlyStopping, EpochLog, Interruption, Limits, validation_losses
 from latentia.training.checkpoint import load_checkpoint
 from latentia.training.estimate import Estimate, estimate
 from latentia.training.labels import with_classes
@@ -50,6 +52,7 @@ from latentia.training.prior import fit_prior, read_posteriors
 Ending = Literal["finished", "time", "early", "interrupted"]
 PRIOR_EXAMPLES = 4096
 FIRST_LOOK = {"image": 4096, "vector": 4096, "speech": 256}  # examples
+LEAST_LOOK, MOST_NUMBERS = 64, 2**26  # of large pictures no more examples than have so many numbers
 
 
 @dataclass(frozen=True)
@@ -143,14 +146,23 @@ def prepare_training(
     _require_changes(config.training, preprocessing)
     with torch.random.fork_rng(devices=[]):
         seed_noise(seed, Stream.INITIALISE, 1)
-        _start(model, prepare(dataset.batch(spread(train, FIRST_LOOK[preprocessing.kind])), preprocessing), parts or {})
+        _start(model, prepare(dataset.batch(spread(train, _first_look(preprocessing))), preprocessing), parts or {})
     problems: dict[str, int] = {}
     for problem in dataset.problems:
         problems[problem.kind] = problems.get(problem.kind, 0) + 1
-    record = DataRecord(name, fingerprint, len(train), len(validation), problems)
+    record = DataRecord(name, fingerprint, len(train), len(validation), problems, _labels_digest(dataset))
     trained = TrainedModel(model, preprocessing, config, record, dict(dataset.label_names))
     objective = (parts or {}).get("objective") or build_objective(config.objective)
+    _require_label_weight(model, objective, dataset)
     return Training(model, objective, dataset, train, validation, trained)
+
+
+def _labels_digest(dataset: Dataset) -> str:
+    """Returns what changes when labels do; "" where there are none."""
+    state = hashlib.blake2b(digest_size=16)
+    for head, values in sorted(dataset.labels.items()):
+        state.update(head.encode(errors="surrogateescape") + np.ascontiguousarray(values).tobytes())
+    return state.hexdigest() if dataset.labels else ""
 
 
 def fit(
@@ -190,7 +202,7 @@ def fit(
     interruption = Interruption()
     checkpoints = [] if run is None else [Checkpointer(run, config.checkpoint_minutes)]
     early = [] if config.patience is None else [EarlyStopping(config.patience)]
-    if _ending(module) is None:
+    if not resume or _ending(module) is None:  # at least one step, and with it a checkpoint, whatever the time
         with tuned_cpu(), torch.random.fork_rng(devices=[]), _quiet():
             _run(training, module, [*checkpoints, EpochLog(run), *early, Limits(), *callbacks, interruption])
         for checkpointer in checkpoints:
@@ -243,7 +255,7 @@ def ending_of(config: TrainingConfig, steps_per_epoch: int, state: Mapping[str, 
         return "finished"
     if config.max_minutes is not None and state["seconds"] >= 60 * config.max_minutes:
         return "time"
-    losses = [line.get("validation_loss", math.inf) for line in state["history"]]
+    losses = validation_losses(state["history"])
     waited = len(losses) - 1 - losses.index(min(losses)) if losses else 0
     return "early" if config.patience is not None and waited >= config.patience else None
 
@@ -269,6 +281,12 @@ def _finish(model: SequenceVAE, training: Training) -> None:
         posteriors = read_posteriors(model, (prepare(training.dataset.batch(part), form) for part in parts))
         stage = PriorStageConfig(steps=config.prior_steps, batch_size=64, learning_rate=2e-3, seed=config.seed)
         fit_prior(model, posteriors, stage)
+
+
+def _first_look(preprocessing: Preprocessing) -> int:
+    """Returns how many examples a model looks at before the training."""
+    affordable = max(LEAST_LOOK, MOST_NUMBERS // math.prod(preprocessing.event_shape))
+    return min(FIRST_LOOK[preprocessing.kind], affordable)
 
 
 def _start(model: LatentModel, batch: Batch, given: Mapping[str, Any]) -> None:
@@ -301,14 +319,25 @@ def _require_changes(config: TrainingConfig, preprocessing: Preprocessing) -> No
             raise OptionError(f"training.{name} is for {meant}, not for {NOUNS[preprocessing.kind]}.")
 
 
+def _require_label_weight(model: LatentModel, objective: Objective, dataset: Dataset) -> None:
+    """Refuses to train a model of labelled data that would never learn to tell the labels."""
+    if not isinstance(model, ConditionalVAE) or getattr(objective, "label_weight", 1.0):
+        return
+    if bool((dataset.labels[model.label] >= 0).all()):
+        raise OptionError(
+            "All examples are labelled, so the model learns to tell their classes by objective.label_weight alone: set "
+            "it to 100, for example."
+        )
+
+
 def _require_masks(model: LatentModel, config: TrainingConfig) -> None:
     """Refuses masks for a model that has no use for them, and one that needs them without any."""
-    if config.masks and not isinstance(model, MaskedVAE):
+    if config.masks and not model.sees_parts:
         raise OptionError("training.masks is for models that are told a part of a picture: set model.kind=masked.")
-    if isinstance(model, MaskedVAE) and not config.masks:
+    if model.sees_parts and not config.masks:
         raise OptionError(
-            "A model of the kind 'masked' learns to fill in what training.masks hides: name some, or take the preset "
-            "'inpainting'."
+            "A model that is told a part of a picture learns to fill in what training.masks hides: name some, or take "
+            "the preset 'inpainting'."
         )
     build_masks(config.masks)
 

@@ -76,7 +76,7 @@ class DataConfig(Section):
         default="crop", description="how a picture of another aspect is fitted"
     )
     binarize: Literal["none", "dynamic", "threshold"] = Field(
-        default="none", description="see the contract on data forms"
+        default="none", description="dynamic: each pixel is drawn anew at every visit; threshold: at one half"
     )
     sample_rate: int | None = Field(default=None, ge=8_000, le=48_000, description="of the model's recordings, Hz")
     feature: Literal["log-mel", "power"] | None = Field(default=None, description="what a frame of a recording holds")
@@ -87,41 +87,49 @@ class DataConfig(Section):
     piece_seconds: float | None = Field(
         default=None, ge=0.1, le=600, description="longer recordings are cut into equal pieces"
     )
-    validation_fraction: float = Field(default=0.1, ge=0, lt=1)
+    validation_fraction: float = Field(default=0.1, ge=0, lt=1, description="share of the examples that is held out")
 
 
 class ModelConfig(Section):
     """The parts of the model."""
 
-    kind: str = "single-latent"
+    kind: str = Field(
+        default="single-latent", description="how the parts are put together: ladder, conditional, masked, sequence ..."
+    )
     latent_dim: int = Field(default=32, ge=1, description="latents of the whole; in ladders of the first group")
     frame_dim: int = Field(default=16, ge=1, description="latents of a group of frames, in models of sequences")
     label: str | None = Field(default=None, description="the labels that a conditional model has; None: the first")
     classes: int = Field(default=0, ge=0, description="number of classes of these labels; set from the data")
-    encoder: Part = Part(name="dense")
-    decoder: Part = Part(name="dense")
-    posterior: Part = Part(name="diagonal-gaussian")
-    group_posterior: Part = Part(name="residual-gaussian")
-    prior: Part = Part(name="standard-normal")
-    frame_prior: Part = Part(name="recurrent")
-    likelihood: Part = Part(name="discretised-gaussian")
+    encoder: Part = Field(default=Part(name="dense"), description="examples to features")
+    decoder: Part = Field(default=Part(name="dense"), description="latents to the likelihood's parameters")
+    posterior: Part = Field(default=Part(name="diagonal-gaussian"), description="features to q(z|x)")
+    group_posterior: Part = Field(
+        default=Part(name="residual-gaussian"), description="the same of the lower groups of a ladder"
+    )
+    prior: Part = Field(default=Part(name="standard-normal"), description="p(z)")
+    frame_prior: Part = Field(
+        default=Part(name="recurrent"), description="p of latents of frames, in models of sequences"
+    )
+    likelihood: Part = Field(default=Part(name="discretised-gaussian"), description="p(x|z)")
 
 
 class TrainingConfig(Section):
     """How the model is trained; clock time plays a part only if `max_minutes` is set."""
 
-    epochs: int = Field(default=100, ge=1)
-    max_minutes: float | None = Field(default=None, gt=0)
-    batch_size: int = Field(default=128, ge=1)
-    optimizer: Literal["adamw", "muon"] = "adamw"
-    learning_rate: float = Field(default=1e-3, gt=0)
+    epochs: int = Field(default=100, ge=1, description="passes over the data, at most")
+    max_minutes: float | None = Field(default=None, gt=0, description="longest time of training")
+    batch_size: int = Field(default=128, ge=1, description="examples of a step")
+    optimizer: Literal["adamw", "muon"] = Field(
+        default="adamw", description="muon takes the hidden layers, and AdamW the rest"
+    )
+    learning_rate: float = Field(default=1e-3, gt=0, description="the highest, of all layers under adamw")
     hidden_learning_rate: float = Field(default=0.02, gt=0, description="of the hidden layers under muon")
     warmup_steps: int = Field(
         default=100,
         ge=0,
         description="linear warm-up of the learning rate; at most a tenth of the training, or 10; then cosine decay",
     )
-    weight_decay: float = Field(default=0.01, ge=0)
+    weight_decay: float = Field(default=0.01, ge=0, description="of AdamW, a share of the learning rate")
     gradient_clip: float = Field(default=200.0, gt=0, description="largest norm of the gradient, nats per example")
     weight_average: float = Field(
         default=0.999, ge=0, lt=1, description="decay of the moving average of the weights; 0: none"
@@ -157,19 +165,21 @@ class TrainingConfig(Section):
     patience: int | None = Field(
         default=None, ge=1, description="epochs without a better validation loss before stopping"
     )
-    checkpoint_minutes: float = Field(default=2.0, gt=0)
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    seed: int = Field(default=0, ge=0)
+    checkpoint_minutes: float = Field(default=2.0, gt=0, description="longest time between two checkpoints")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto", description="of the networks; auto is bfloat16 where the processor multiplies it faster"
+    )
+    seed: int = Field(default=0, ge=0, description="of weights, order, noise and what is held out")
 
 
 class PriorStageConfig(Section):
     """How priors are fitted to a finished model, and whether that was done."""
 
     steps: int = Field(default=3000, ge=1, description="at most")
-    batch_size: int = Field(default=512, ge=1)
-    learning_rate: float = Field(default=5e-3, gt=0)
+    batch_size: int = Field(default=512, ge=1, description="examples of a step")
+    learning_rate: float = Field(default=5e-3, gt=0, description="the highest")
     patience: int = Field(default=6, ge=1, description="looks at held-out data without improvement before stopping")
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, description="of order and noise")
     first: ModelConfig | None = Field(
         default=None, description="the model as encoder and decoder were trained with it; null: no prior was fitted"
     )
@@ -178,13 +188,13 @@ class PriorStageConfig(Section):
 class Config(Section):
     """Everything that a run depends on, apart from the data."""
 
-    preset: str | None = None
-    data: DataConfig = DataConfig()
-    model: ModelConfig = ModelConfig()
-    objective: Part = Part(name="elbo")
-    vocoder: Part = Part(name="phase-gradient")
-    training: TrainingConfig = TrainingConfig()
-    prior_stage: PriorStageConfig = PriorStageConfig()
+    preset: str | None = Field(default=None, description="what these settings started from")
+    data: DataConfig = Field(default=DataConfig(), description="the form of an example")
+    model: ModelConfig = Field(default=ModelConfig(), description="networks and distributions")
+    objective: Part = Field(default=Part(name="elbo"), description="what is minimised")
+    vocoder: Part = Field(default=Part(name="phase-gradient"), description="features to waveforms, in models of speech")
+    training: TrainingConfig = Field(default=TrainingConfig(), description="optimiser, schedule, changes of examples")
+    prior_stage: PriorStageConfig = Field(default=PriorStageConfig(), description="the fit of a second-stage prior")
 
     @property
     def first_stage(self) -> Config:

@@ -35,7 +35,7 @@ def embed(
 ) -> Outcome:
     """Write posterior means and standard deviations, with file names and labels."""
     from latentia.cli.media import require_no_input
-    from latentia.data import file_kind, open_source
+    from latentia.data import open_for
     from latentia.errors import OptionError
     from latentia.files import make_folder, replacing, require_no_folder
     from latentia.runs import read_model
@@ -45,7 +45,7 @@ def embed(
     if frames and trained.preprocessing.kind != "speech":
         raise OptionError("Only models of speech have latents of frames: leave --frames out.")
     require_no_input([output], [path for path in (Path(data).expanduser(), labels) if path is not None])
-    source = open_source(data, labels=labels, mirror=mirror, kind=file_kind(trained.preprocessing))
+    source = open_for(data, trained.preprocessing.kind, labels=labels, mirror=mirror)
     import numpy as np
 
     from latentia.tasks import encode

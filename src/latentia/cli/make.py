@@ -131,11 +131,11 @@ def _along(trained: TrainedModel, way: str, data: str | None, mirror: Path | Non
         return None
     import numpy as np
 
-    from latentia.data import file_kind, open_source, spread
+    from latentia.data import open_for, spread
     from latentia.tasks import encode
     from latentia.tasks.along import MOST_EXAMPLES
 
-    source = open_source(data, mirror=mirror, kind=file_kind(trained.preprocessing))
+    source = open_for(data, trained.preprocessing.kind, mirror=mirror)
     with reading(source.name) as progress:
         dataset = source.load(trained.preprocessing, skip_bad=skip_bad, progress=progress)
     return encode(trained, dataset, spread(np.arange(len(dataset)), MOST_EXAMPLES))

@@ -30,11 +30,11 @@ def evaluate(
     no_media: NoMedia = False,
 ) -> Outcome:
     """Measure the model on data: metrics.json and report.html."""
-    from latentia.data import file_kind, open_source
+    from latentia.data import open_for
     from latentia.runs import RunFolder, read_history, read_model
 
     trained = read_model(run)
-    source = open_source(data, labels=labels, mirror=mirror, kind=file_kind(trained.preprocessing))
+    source = open_for(data, trained.preprocessing.kind, labels=labels, mirror=mirror)
     split = "test" if "test" in source.splits else source.splits[0]
     with reading(source.name) as progress:
         dataset = source.load(trained.preprocessing, split, skip_bad=skip_bad, progress=progress)

@@ -24,7 +24,7 @@ from latentia.data.labels import LabelTable, attach, encode_labels, read_labels
 from latentia.data.mask_files import read_mask
 from latentia.data.masks import MASKS, Mask, build_masks, give, spoil
 from latentia.data.named import ClipSet, IdxSet, NamedSet, as_source, fetch_named, list_named, named_sets
-from latentia.data.opening import open_source
+from latentia.data.opening import open_for, open_source
 from latentia.data.order import epoch_batches, epoch_order
 from latentia.data.perturb import PictureChanges, perturb_pictures, perturb_speed
 from latentia.data.preparation import prepare
@@ -40,7 +40,6 @@ from latentia.data.source import (
     Survey,
     choose_preprocessing,
     choose_split,
-    file_kind,
     photograph_side,
     require_kind,
 )
@@ -105,7 +104,6 @@ __all__ = [
     "epoch_order",
     "fetch",
     "fetch_named",
-    "file_kind",
     "from_channels",
     "further_frames",
     "give",
@@ -115,6 +113,7 @@ __all__ = [
     "list_named",
     "mirror_folder",
     "named_sets",
+    "open_for",
     "open_source",
     "perturb_pictures",
     "perturb_speed",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from latentia.data.labels import read_labels
 from latentia.data.manifest import open_manifest
 from latentia.data.media import MEDIA, is_named_as
 from latentia.data.named import named_sets, open_named
-from latentia.data.source import NOUNS, FileKind, Source
+from latentia.data.source import NOUNS, FileKind, Kind, Source
 from latentia.errors import DataError, FileError, OptionError, nearest
 
 
@@ -41,6 +42,26 @@ def open_source(
     if not isinstance(source, FileSource):
         raise OptionError(f"A labels file needs data with file names, and {source.name} has none.")
     return source.with_labels(read_labels(labels))
+
+
+def open_for(data: str | Path, kind: Kind, *, labels: Path | None = None, mirror: Path | None = None) -> Source:
+    """Opens data for a model: of a folder with pictures and recordings, the files that it takes.
+
+    Data that hold nothing of the kind are opened as they are, so that whoever reads them says what does not fit.
+
+    Args:
+        data: as in `open_source`.
+        kind: of data that the model takes.
+        labels: as in `open_source`.
+        mirror: as in `open_source`.
+
+    Raises:
+        LatentiaError: as in `open_source`.
+    """
+    if kind != "vector":
+        with contextlib.suppress(DataError, OptionError):
+            return open_source(data, labels=labels, mirror=mirror, kind=kind)
+    return open_source(data, labels=labels, mirror=mirror)
 
 
 def _open(data: str | Path, mirror: Path | None, kind: FileKind | None) -> Source:

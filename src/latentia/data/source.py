@@ -149,11 +149,6 @@ def require_kind(source: Source, preprocessing: Preprocessing) -> None:
         raise OptionError(f"{source.name} holds {NOUNS[source.kind]}, but the model takes {NOUNS[preprocessing.kind]}.")
 
 
-def file_kind(preprocessing: Preprocessing) -> FileKind | None:
-    """Returns which files of a folder a model works on; None of vectors, which come in none."""
-    return None if preprocessing.kind == "vector" else preprocessing.kind
-
-
 def require_readable(name: str, noun: str, n: int, problems: Sequence[Problem], skip_bad: bool) -> None:
     """Checks that enough of the files could be used.
 

@@ -21,8 +21,7 @@ from latentia.data import (
     Dataset,
     ImagePreprocessing,
     Source,
-    named_sets,
-    open_source,
+    open_for,
 )
 from latentia.errors import DataError, OptionError
 from latentia.estimators.base import BaseVAE, Floats, seed_of
@@ -235,7 +234,7 @@ def _source(X: Any, y: Any = None) -> Source:  # noqa: N803
     if isinstance(X, str | Path):
         if y is not None:
             raise DataError("y goes with arrays; the labels of a folder or named set come with it.")
-        return open_source(X, kind=None if X in named_sets else "image")
+        return open_for(X, "image")
     images = np.asarray(X)
     if images.ndim not in (3, 4):
         raise DataError(

@@ -21,8 +21,7 @@ from latentia.data import (
     Dataset,
     Source,
     SpeechPreprocessing,
-    named_sets,
-    open_source,
+    open_for,
     prepare,
 )
 from latentia.errors import DataError, OptionError
@@ -190,7 +189,7 @@ class SpeechVAE(BaseVAE):
     def _source(self, X: Any) -> Source:  # noqa: N803
         """Returns the source of what a person gave: a path, a name, or waveforms."""
         if isinstance(X, str | Path):
-            return open_source(X, kind=None if X in named_sets else "speech")
+            return open_for(X, "speech")
         waves = _waveforms(X)
         rate = self.sample_rate
         clips = Clips(tuple(f"#{n}" for n in range(len(waves))), lambda n: (waves[n], rate))

@@ -253,12 +253,18 @@ def machine_name(machine: dict[str, Any]) -> str:
 
 
 def commit() -> str:
-    """Returns the commit of the working tree, marked where it has changes; empty outside of git."""
-    command = ["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty", "--abbrev=12"]
+    """Returns the commit of the working tree, marked where it has changes beside results; empty outside of git."""
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        name = _git("rev-parse", "--short=12", "HEAD")
+        changes = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":(exclude)benchmarks/results")
     except (OSError, subprocess.CalledProcessError):
         return ""
+    return f"{name}-dirty" if changes else name
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(REPOSITORY), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def show(document: dict[str, Any], *, quick: bool) -> None:

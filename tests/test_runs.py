@@ -15,7 +15,8 @@ from latentia.config import Config
 from latentia.data import Dataset
 from latentia.errors import FileError, RunError
 from latentia.files import make_folder, replacing, write_json
-from latentia.runs import RunFolder, TrainedModel, read_model, write_model, write_tensors
+from latentia.runs import RunFolder, TrainedModel, read_model, write_model
+from latentia.tensors import write_tensors
 
 
 @pytest.fixture

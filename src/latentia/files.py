@@ -156,3 +156,15 @@ def write_text(path: Path, content: str) -> None:
     """
     with replacing(path) as temporary:
         temporary.write_text(content, "utf-8", errors="backslashreplace")
+
+
+def require_permission(path: Path) -> None:
+    """Checks that a file can be opened at all, so that one that is whole is not called damaged.
+
+    Raises:
+        FileError: it cannot.
+    """
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise FileError(f"Cannot read {path}: {error.strerror or error}.") from error

@@ -6,10 +6,7 @@ Everything is plain files; nothing that is read can execute. `TrainedModel` is w
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
-import os
-import re
 import threading
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,17 +17,24 @@ from typing import Any
 import filelock
 import torch
 from pydantic import TypeAdapter, ValidationError
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 import latentia
 from latentia.config import Config
 from latentia.data import Preprocessing, SpeechPreprocessing
-from latentia.errors import FileError, LatentiaError, OptionError, RunError
-from latentia.files import as_json, make_folder, replacing, replacing_together, write_error, write_json, write_text
+from latentia.errors import LatentiaError, OptionError, RunError
+from latentia.files import (
+    as_json,
+    make_folder,
+    replacing_together,
+    require_permission,
+    write_error,
+    write_json,
+    write_text,
+)
 from latentia.models import LatentModel, Vocoder, build_model, build_vocoder
+from latentia.tensors import read_tensors, save_tensors
 
 FORMAT_VERSION = 1
 LOCK = ".lock"
@@ -210,7 +214,7 @@ def write_model(run: RunFolder, trained: TrainedModel) -> None:
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in trained.model.state_dict().items()}
     with replacing_together(run.config, run.weights) as (config, weights):
         config.write_text(as_json(_description(trained)), "utf-8", errors="backslashreplace")
-        _save(tensors, weights, {"format": "pt"})
+        save_tensors(tensors, weights, {"format": "pt"})
 
 
 def _description(trained: TrainedModel) -> dict[str, Any]:
@@ -242,58 +246,12 @@ def read_history(run: RunFolder) -> tuple[dict[str, float], ...]:
     """
     if not run.log.is_file():
         return ()
-    _require_permission(run.log)
+    require_permission(run.log)
     try:
         lines = [json.loads(line) for line in run.log.read_text("utf-8").splitlines() if line]
         return TypeAdapter(tuple[dict[str, float], ...]).validate_python(lines)
     except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{run.log} is damaged and cannot be read; restore it from a copy, or remove it.") from error
-
-
-def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    """Writes tensors as safetensors, atomically.
-
-    Raises:
-        FileError: the place cannot be written, for example because the disk is full.
-    """
-    with replacing(path) as temporary:
-        _save(tensors, temporary, metadata)
-
-
-def _save(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
-    try:
-        save_file(tensors, path, metadata)
-    except SafetensorError as error:  # how it reports the operating system's errors
-        code = re.search(r"os error (\d+)", str(error))
-        number = int(code[1]) if code else errno.EIO
-        raise OSError(number, os.strerror(number)) from error
-
-
-def _require_permission(path: Path) -> None:
-    """Checks that a file can be opened at all, so that one that is whole is not called damaged."""
-    try:
-        path.open("rb").close()
-    except OSError as error:
-        raise FileError(f"Cannot read {path}: {error.strerror or error}.") from error
-
-
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Reads tensors and metadata from a safetensors file.
-
-    Raises:
-        RunError: the file is missing, truncated, or of another kind.
-    """
-    if not path.is_file():
-        raise RunError(f"{path} is missing; the run folder is incomplete.")
-    _require_permission(path)
-    try:
-        opened: Any = safe_open(path, framework="pt")
-        with opened as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
-        raise RunError(
-            f"{path} is damaged or not a safetensors file, and was not read; restore it from a copy or train again."
-        ) from error
 
 
 def read_description(run: RunFolder) -> dict[str, Any]:
@@ -308,7 +266,7 @@ def read_description(run: RunFolder) -> dict[str, Any]:
         raise RunError(f"{run.path} is not a run folder: it has no config.json.")
     if run.config.stat().st_size > CONFIG_LIMIT_BYTES:
         raise RunError(f"{run.config} is larger than a configuration can be, and was not read.")
-    _require_permission(run.config)
+    require_permission(run.config)
     try:
         content = json.loads(run.config.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:

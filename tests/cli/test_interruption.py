@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from latentia.errors import FileError
-from latentia.runs import read_tensors
+from latentia.tensors import read_tensors
 
 PROGRAM = (sys.executable, "-c", "import sys; from latentia.cli.main import run; sys.exit(run())")
 LONG = 400

@@ -16,7 +16,8 @@ from lightning.pytorch.callbacks import Callback
 from latentia.data import Arrays, ArraySource, Dataset, open_source
 from latentia.errors import OptionError, RunError, TrainingError
 from latentia.presets import resolve
-from latentia.runs import RunFolder, read_model, write_tensors
+from latentia.runs import RunFolder, read_model
+from latentia.tensors import write_tensors
 from latentia.training.checkpoint import flatten, load_checkpoint, save_checkpoint, unflatten
 from latentia.training.fit import Training, fit, prepare_training
 from latentia.training.loader import TrainingLoader

@@ -8,15 +8,8 @@ from typing import Any
 from latentia.cli.console import counting, say
 from latentia.cli.measure import describe
 from latentia.cli.outcome import STOPPED, InterruptionError, Outcome
-from latentia.cli.train import (
-    Job,
-    is_complete,
-    is_unfinished,
-    load_data,
-    require_same_data,
-    where_to_look,
-    write_documents,
-)
+from latentia.cli.standing import is_complete, is_unfinished
+from latentia.cli.train import Job, load_data, require_same_data, where_to_look, write_documents
 from latentia.errors import OptionError, RunError, nearest
 
 STAGES = ("prior",)

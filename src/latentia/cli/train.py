@@ -14,6 +14,7 @@ from latentia.cli.console import count, explain, reading, say
 from latentia.cli.measure import describe
 from latentia.cli.options import DataArgument, LabelsFile, Mirror, NoMedia, SkipBad
 from latentia.cli.outcome import STOPPED, InterruptionError, Outcome
+from latentia.cli.standing import ending, is_complete, last_state
 from latentia.errors import DataError, OptionError, RunError
 
 if TYPE_CHECKING:
@@ -131,8 +132,8 @@ def _resume(job: Job, limits: dict[str, Any]) -> Outcome:
         return after_prior_stage(job, limits)
     config = _widened(recorded, limits)
     with run.locked():
-        state = _last_state(run)
-        over = None if state is None else _ending(config, record, state)
+        state = last_state(run)
+        over = None if state is None else ending(config, record, state)
         if over is not None and is_complete(run):
             if limits:
                 raise OptionError(f"The training in {run.path} has ended; {HOW_TO_GO_ON[over]}.")
@@ -150,29 +151,6 @@ def _resume(job: Job, limits: dict[str, Any]) -> Outcome:
         if over is None:
             _announce(training, job, 0 if state is None else int(state["step"]))
         return _train(job, training, resume=state is not None)
-
-
-def is_unfinished(run: RunFolder, config: Config, record: DataRecord) -> bool:
-    """Tells whether there is a checkpoint from which the training would go on."""
-    state = _last_state(run) if run.last_checkpoint.exists() else None
-    return state is not None and _ending(config, record, state) is None
-
-
-def _ending(config: Config, record: DataRecord, state: Mapping[str, Any]) -> Ending | None:
-    """Tells why a training is over, None while it is not."""
-    from latentia.training.fit import ending_of
-
-    steps = record.n_train // max(1, min(config.training.batch_size, record.n_train))
-    return ending_of(config.training, steps, state)
-
-
-def is_complete(run: RunFolder) -> bool:
-    """Tells whether figures, card and report are there and not older than the weights that they describe."""
-    try:
-        written = run.weights.stat().st_mtime_ns
-        return all(path.stat().st_mtime_ns >= written for path in (run.metrics, run.card, run.report))
-    except FileNotFoundError:
-        return False
 
 
 def require_same_data(job: Job, preprocessing: Preprocessing, record: DataRecord) -> None:
@@ -349,24 +327,6 @@ def _as_options(limits: Mapping[str, Any]) -> dict[str, Any]:
 
 def _as_option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
-
-
-def _last_state(run: RunFolder) -> dict[str, Any] | None:
-    """Reads the last checkpoint; None where the training was killed before the first one."""
-    from pydantic import TypeAdapter, ValidationError
-
-    from latentia.training.checkpoint import load_checkpoint
-
-    if not run.last_checkpoint.exists() and not run.weights.exists():
-        return None
-    state = load_checkpoint(run.last_checkpoint)
-    try:
-        TypeAdapter(tuple[int, float, list[dict[str, float]]]).validate_python(
-            (state["step"], state["seconds"], state["history"])
-        )
-    except (KeyError, ValidationError) as error:
-        raise RunError(f"{run.last_checkpoint} is not the checkpoint of a training; restore it from a copy.") from error
-    return state
 
 
 def _ended(result: Fit) -> str:

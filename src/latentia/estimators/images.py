@@ -13,16 +13,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted  # pyright: ignore[reportUnknownVariableType]
 
 from latentia.core import Batch, Latents
-from latentia.data import (
-    ARRAYS,
-    Arrays,
-    ArraySource,
-    Canvas,
-    Dataset,
-    ImagePreprocessing,
-    Source,
-    open_for,
-)
+from latentia.data import ARRAYS, Arrays, ArraySource, Canvas, Dataset, ImagePreprocessing, Source, open_for
 from latentia.errors import DataError, OptionError
 from latentia.estimators.base import BaseVAE, Floats, seed_of
 from latentia.estimators.likelihood import log_likelihood

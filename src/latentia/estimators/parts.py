@@ -10,26 +10,11 @@ from typing import Any
 from latentia.config import ModelConfig
 from latentia.distributions import LIKELIHOODS, PRIORS
 from latentia.errors import OptionError
-from latentia.models import LatentModel
-from latentia.nets import (
-    CONDITIONAL_DECODERS,
-    DECODERS,
-    ENCODERS,
-    LADDER_DECODERS,
-    LADDER_ENCODERS,
-    SEQUENCE_DECODERS,
-    SEQUENCE_ENCODERS,
-)
+from latentia.models import MODELS, LatentModel
 from latentia.objectives import OBJECTIVES
 from latentia.registry import Registry
 
-ROLES: dict[str, tuple[Registry[Any], ...]] = {
-    "encoder": (ENCODERS, LADDER_ENCODERS, SEQUENCE_ENCODERS),
-    "decoder": (DECODERS, LADDER_DECODERS, CONDITIONAL_DECODERS, SEQUENCE_DECODERS),
-    "prior": (PRIORS,),
-    "likelihood": (LIKELIHOODS,),
-    "objective": (OBJECTIVES,),
-}
+ROLES = ("encoder", "decoder", "prior", "likelihood", "objective")
 # What the model knows about a part, and so is no setting of it.
 SIZES = frozenset({"event_shape", "example_shape", "latent_dim", "out_shape", "features", "channels"})
 
@@ -93,7 +78,15 @@ class Parts:
 
 def _registry(role: str, part: object) -> Registry[Any]:
     """Returns the registry that the class of a part is in; the first of its role where it is in none."""
-    return next((registry for registry in ROLES[role] if _holds(registry, part)), ROLES[role][0])
+    kinds = [MODELS.get(name) for name in MODELS]
+    homes: dict[str, list[Registry[Any]]] = {
+        "encoder": [kind.encoders for kind in kinds],
+        "decoder": [kind.decoders for kind in kinds],
+        "prior": [PRIORS],
+        "likelihood": [LIKELIHOODS],
+        "objective": [OBJECTIVES],
+    }
+    return next((registry for registry in homes[role] if _holds(registry, part)), homes[role][0])
 
 
 def _holds(registry: Registry[Any], part: object) -> bool:

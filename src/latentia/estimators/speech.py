@@ -14,16 +14,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted  # pyright: ignore[reportUnknownVariableType]
 
 from latentia.core import Latents
-from latentia.data import (
-    ARRAYS,
-    Clips,
-    ClipSource,
-    Dataset,
-    Source,
-    SpeechPreprocessing,
-    open_for,
-    prepare,
-)
+from latentia.data import ARRAYS, Clips, ClipSource, Dataset, Source, SpeechPreprocessing, open_for, prepare
 from latentia.errors import DataError, OptionError
 from latentia.estimators.base import BaseVAE, Floats, seed_of
 from latentia.evaluation import log_likelihood

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from latentia.errors import RunError
 from latentia.files import make_folder
-from latentia.runs import read_tensors, write_tensors
+from latentia.tensors import read_tensors, write_tensors
 
 _TENSOR, _ITEMS, _TUPLE = "__tensor__", "__items__", "__tuple__"
 

@@ -1,0 +1,59 @@
+"""From data, a preset and what a person set to the whole configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from latentia.config import Config
+from latentia.data import NOUNS, FileSource, Preprocessing, Source, choose_preprocessing, photograph_side
+from latentia.errors import OptionError
+from latentia.presets.base import PRESETS, Settings, get_preset
+
+
+def default_preset(source: Source) -> str:
+    """Returns the name of the preset that suits the data: that for photographs for people's own in colour."""
+    survey = source.survey() if isinstance(source, FileSource) and source.kind == "image" else None
+    side = None if survey is None or survey.channels == 1 else photograph_side(min(survey.median))
+    return plain_preset(source) if side is None else f"image-{side}"
+
+
+def plain_preset(source: Source) -> str:
+    """Returns the name of the preset that variations are laid over."""
+    if source.name == "mnist":  # by its name alone, so that nothing is read or downloaded to answer
+        return "mnist"
+    if source.name == "spoken-digits":
+        return "words"
+    return source.kind
+
+
+def resolve(source: Source, preset: str | None, settings: Mapping[str, Any]) -> tuple[Config, Preprocessing]:
+    """Makes the whole configuration: defaults, then the preset, then what the person set.
+
+    Args:
+        source: the data.
+        preset: name of a preset; None chooses by the data.
+        settings: nested settings.
+
+    Raises:
+        OptionError: an unknown preset, key or value, or a preset for other data.
+    """
+    chosen = get_preset(preset or default_preset(source))
+    if chosen.kind != source.kind:
+        fitting = ", ".join(name for name in PRESETS if PRESETS[name].kind == source.kind)
+        raise OptionError(
+            f"The preset '{chosen.name}' is for {NOUNS[chosen.kind]}, but {source.name} holds {NOUNS[source.kind]}; "
+            f"take one of: {fitting}."
+        )
+    layers = [get_preset(plain_preset(source)), chosen] if chosen.variation else [chosen]
+    base = Config().with_settings({"preset": chosen.name})
+    for layer in layers:
+        base = base.with_settings({"data": dict(layer.data)})
+    preprocessing = choose_preprocessing(source, base.with_settings(_only(settings, "data")).data)
+    for layer in layers:
+        base = base.with_settings(layer.settings(preprocessing), f"the preset '{layer.name}'")
+    return base.with_settings(settings), preprocessing
+
+
+def _only(settings: Mapping[str, Any], key: str) -> Settings:
+    return {key: settings[key]} if key in settings else {}

@@ -26,7 +26,7 @@ from latentia.training.fit import fit, prepare_training
 
 OURS = "Latentia, inpainting preset"
 LEAD = "lead over the best peer"
-MINUTES = 9.2  # of gradient steps; what comes before them takes up to half a minute
+MINUTES = 9.1  # of gradient steps; what comes before them takes up to three quarters of a minute
 TESTED, VALIDATED = 500, 100
 AT_ONCE = 50
 # Settings beside the preset's own, chosen on training pictures that were held out.

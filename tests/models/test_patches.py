@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from latentia.models import patch_mixture as mixture_module
 from latentia.models import patches as module
 from latentia.models.patch_mixture import PatchMixture
 from latentia.models.patches import PatchGuess
@@ -161,3 +162,33 @@ def _with_places_of_nothing(examples: torch.Tensor, side: int) -> torch.Tensor:
 def test_places_of_patches_are_on_the_device_of_the_pictures() -> None:
     """Of no device with values, so that this needs no GPU."""
     assert module._Grid(torch.zeros(1, 1, 8, 8, device="meta"), 4, 2, 1).places.device.type == "meta"
+
+
+def test_rows_come_out_of_tiles_as_they_went_in() -> None:
+    kinds = torch.tensor([0] * 3 + [4] * (mixture_module.TILE + 1) + [5] + [9] * mixture_module.TILE)
+    rows = torch.arange(2.0 * len(kinds)).view(-1, 2) + 1
+    tiles = mixture_module._Tiles.of(kinds)
+    laid = tiles.lay(rows)
+    assert tiles.kinds.tolist() == [0, 4, 4, 5, 9]
+    assert torch.equal(tiles.lift(laid), rows)
+    assert int((laid != 0).any(2).sum()) == len(rows)
+    assert torch.equal(tiles.lift(tiles.kinds[:, None, None].expand(-1, mixture_module.TILE, 1))[:, 0], kinds)
+
+
+def test_kinds_compare_by_their_densities_under_noise() -> None:
+    generator = torch.Generator().manual_seed(0)
+    mixture = PatchMixture(5, kinds=3)
+    parts = [
+        torch.randn(900, 5, generator=generator) @ torch.randn(5, 5, generator=generator) + 2 * n for n in range(3)
+    ]
+    patches = torch.cat(parts)[torch.randperm(2700, generator=generator)]
+    mixture.start_at(patches)
+    noise = 0.25 * torch.eye(5)
+    scores = []
+    for kind in range(3):
+        directions = mixture.directions[kind]
+        covariance = directions @ mixture.variances[kind].diag() @ directions.T + mixture.rest[kind] * torch.eye(5)
+        density = torch.distributions.MultivariateNormal(mixture.means[kind], covariance + noise)
+        scores.append(density.log_prob(patches) + mixture.log_shares[kind])
+    best = torch.stack(scores, 1).argmax(1)
+    assert (mixture.most_probable(patches, torch.full((2700,), 0.25)) == best).float().mean() > 0.99

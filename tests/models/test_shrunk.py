@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from latentia.models.shrunk import ShrunkGuess
+from latentia.models.shrunk import SHRINKAGES, ShrunkGuess
 from latentia.models.stationary import StationaryGuess
 
 SHAPE = (2, 12, 10)
@@ -109,3 +109,15 @@ def test_few_or_flat_examples_and_small_pictures_do_no_harm(n: int, shape: tuple
     given = torch.rand(n, 1, *shape[1:], generator=generator) < 0.5
     for x in (alike(n, shape=shape), torch.full((n, *shape), 0.3)):
         assert torch.isfinite(started(x)(x, given)).all()
+
+
+def test_it_is_shrunk_as_suits_what_is_made_of_it() -> None:
+    """Where nothing is made of the surface all shrinkages are as good, and the first is taken; else that of the least
+    error that is left."""
+    examples = torch.rand(64, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    perfect = ShrunkGuess((1, 8, 8))
+    perfect.start_at(examples, after=lambda x, given, surface: x)
+    assert float(perfect.shrinkage) == pytest.approx(SHRINKAGES[0])
+    plain = ShrunkGuess((1, 8, 8))
+    plain.start_at(examples)
+    assert float(plain.shrinkage) > SHRINKAGES[0]

@@ -274,3 +274,17 @@ def test_however_little_time_there_is_a_step_is_made_and_can_be_gone_on_from(tmp
     run = RunFolder(tmp_path / "run")
     assert fit(training(max_minutes=1e-9), run).ending == "time"
     assert load_checkpoint(run.last_checkpoint)["step"] >= 1
+
+
+def test_models_look_at_pictures_and_their_mirror_images_first_where_the_training_mirrors(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (40, 16, 16), dtype=np.uint8)
+    images[:, :, :8] = 0  # dark on the left
+    np.save(tmp_path / "dark.npy", images)
+    source = open_source(tmp_path / "dark.npy")
+    means: list[torch.Tensor] = []
+    for mirror in (False, True):
+        config, preprocessing = resolve(source, "inpainting", {"training": {"mirror": mirror}})
+        model = prepare_training(source.load(preprocessing), preprocessing, config).trained.model
+        means.append(model.get_buffer("guess.mean").mean((0, 1)))
+    assert means[0][:8].max() < 0.05 < 0.2 < means[1].min()
+    assert means[1] == pytest.approx(means[1].flip(0), abs=1e-5)

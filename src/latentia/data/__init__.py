@@ -26,7 +26,7 @@ from latentia.data.masks import MASKS, Mask, build_masks, give, spoil
 from latentia.data.named import ClipSet, IdxSet, NamedSet, as_source, fetch_named, list_named, named_sets
 from latentia.data.opening import open_for, open_source
 from latentia.data.order import epoch_batches, epoch_order
-from latentia.data.perturb import PictureChanges, perturb_pictures, perturb_speed
+from latentia.data.perturb import PictureChanges, both_ways, perturb_pictures, perturb_speed
 from latentia.data.preparation import prepare
 from latentia.data.preprocessing import ImagePreprocessing, Preprocessing, VectorPreprocessing
 from latentia.data.ragged import Ragged, RaggedFile
@@ -92,6 +92,7 @@ __all__ = [
     "VectorPreprocessing",
     "as_source",
     "attach",
+    "both_ways",
     "build_masks",
     "cache_folder",
     "check_folder",

@@ -68,6 +68,20 @@ def perturb_pictures(batch: Batch, changes: PictureChanges) -> Batch:
     return replace(batch, x=x, observed=observed)
 
 
+def both_ways(batch: Batch) -> Batch:
+    """Returns pictures, each followed by its mirror image.
+
+    Example:
+        >>> both_ways(Batch(torch.tensor([0.25, 0.75]).view(1, 1, 1, 2))).x.flatten()
+        tensor([0.2500, 0.7500, 0.7500, 0.2500])
+    """
+
+    def change(value: Tensor) -> Tensor:
+        return torch.stack([value, value.flip(3) if value.ndim == 4 else value], 1).flatten(0, 1)
+
+    return batch.each(change)
+
+
 def _places(x: Tensor, changes: PictureChanges) -> Tensor:
     """Draws where each pixel of pictures comes from: (across, down) in pixels from the middle, shape (N, H, W, 2)."""
     n, _, height, width = x.shape

@@ -162,8 +162,9 @@ class MaskedVAE(LatentModel):
             # Patches of smooth fillings are too smooth; those of what such patches make one expect are less so.
             self.patches.start_at(examples)
             examples = self._made_of_patches(examples, batch.observed.all(1, keepdim=True))
-        for part in (self.guess, self.shrunk, self.patches, self.prior):
+        for part in (self.guess, self.patches, self.prior):
             part.start_at(examples)
+        self.shrunk.start_at(examples, after=lambda x, given, surface: self.patches(x, given, start=surface))
 
     def decode(self, latents: Latents) -> Likelihood:
         return self.likelihood(self._decode(latents.code, self._see_nothing()))

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import math
-import warnings
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import cast
 
 import torch
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture  # pyright: ignore[reportMissingTypeStubs]
-from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
-KINDS = 60
-RANK = 34
+from latentia.models.conjugate import solve
+
+KINDS = 320
+RANK = 48
+TELLING = 20  # directions by which kinds are told from each other
 LEAST_LEARNED_FROM = 400  # patches for each kind: fewer would say too little of its directions
 ROUNDS = 8  # of the search for kinds
+FIRST_ROUNDS = 6  # those that see only as many patches as it takes
 LEAST_VARIANCE = 1e-5
 UNUSED = -1e6  # logarithm of the share of a kind that there is not; finite, so that averages of weights are too
-AT_ONCE = 4096  # patches
+AT_ONCE = 2048  # patches
+TILE = 32  # patches of the same kind that are worked on together
+STEPS = 10  # of the search for what is expected
+COMPARED_AT_ONCE = 256  # so few that what is compared stays within a core's cache
+LEVELS = 2  # of noise, told from each other, to a doubling
 
 
 class PatchMixture(nn.Module):
@@ -53,8 +58,8 @@ class PatchMixture(nn.Module):
         rank = min(rank, size)
         self.register_buffer("log_shares", torch.full((kinds,), -math.log(kinds)))
         self.register_buffer("means", torch.full((kinds, size), 0.5))
-        self.register_buffer("directions", torch.zeros(kinds, size, rank))
-        self.register_buffer("variances", torch.zeros(kinds, rank))
+        self.register_buffer("directions", torch.zeros(kinds, size, rank))  # those of the largest variances first
+        self.register_buffer("variances", torch.zeros(kinds, rank))  # beyond the rest
         self.register_buffer("rest", torch.ones(kinds))
 
     def forward(self, patches: Tensor, variance: Tensor) -> Tensor:
@@ -64,60 +69,156 @@ class PatchMixture(nn.Module):
             patches: with noise on them, shape (M, D).
             variance: of that noise, shape (M, D).
         """
-        kinds = self.most_probable(patches, variance.mean(1))
+        kinds, order = self.most_probable(patches, variance.mean(1)).sort(stable=True)
         expected = torch.empty_like(patches)
-        for kind in range(len(self.means)):
-            for rows in torch.split((kinds == kind).nonzero()[:, 0], AT_ONCE):
-                expected[rows] = self._expected(kind, patches[rows], variance[rows])
+        for kind, rows in zip(torch.split(kinds, AT_ONCE), torch.split(order, AT_ONCE), strict=True):
+            expected[rows] = self._expected(kind, patches[rows], variance[rows])
         return expected
 
     @torch.no_grad()
     def start_at(self, patches: Tensor) -> None:
-        """Learns the kinds of patches (M, D)."""
+        """Learns the kinds of patches (M, D), in any order that is random: each is of one kind, the most probable of
+        those of the round before (classification EM; Celeux and Govaert, 1992, doi:10.1016/0167-9473(92)90042-E).
+        """
+        patches = patches.to(self.means)
         count = max(1, min(len(self.means), len(patches) // LEAST_LEARNED_FROM))
-        mixture = GaussianMixture(
-            count, reg_covar=LEAST_VARIANCE, max_iter=ROUNDS, init_params="random_from_data", random_state=0
-        )
-        # On one thread, so that what is learned does not depend on how many there are.
-        with threadpool_limits(1), warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # it is good enough long before
-            fitted: Any = mixture.fit(patches.cpu().numpy())
-        shares, means, covariances = (
-            torch.as_tensor(part).to(self.means) for part in (fitted.weights_, fitted.means_, fitted.covariances_)
-        )
-        values, vectors = cast(tuple[Tensor, Tensor], torch.linalg.eigh(covariances))
-        rank = self.variances.shape[1]
-        left = values[:, : values.shape[1] - rank]
-        rest = left.mean(1) if left.shape[1] else values.new_full((count,), LEAST_VARIANCE)
-        self.log_shares.fill_(UNUSED)
-        self.log_shares[:count] = shares.log()
-        self.means[:count] = means
-        self.directions[:count] = vectors[:, :, -rank:]
-        self.variances[:count] = (values[:, -rank:] - rest[:, None]).clamp_min(0)
-        self.rest[:count] = rest
+        few = patches[: count * LEAST_LEARNED_FROM]
+        self._take(few, _nearest(few, patches[-count:]))
+        for number in range(1, ROUNDS):
+            seen = few if number < FIRST_ROUNDS else patches
+            self._take(seen, self.most_probable(seen, seen.new_zeros(len(seen))))
 
     def most_probable(self, patches: Tensor, level: Tensor) -> Tensor:
-        """Returns the most probable kind of patches (M, D) with noise of a variance (M,), shape (M,)."""
-        size, rank = self.directions.shape[1:]
-        found: list[Tensor] = []
-        for kind, mean in enumerate(self.means):
-            away = patches - mean
-            along = (away @ self.directions[kind]).square()
-            rest = self.rest[kind] + level
-            spread = self.variances[kind] + rest[:, None]
-            misfit = (along / spread).sum(1) + (away.square().sum(1) - along.sum(1)) / rest
-            volume = spread.log().sum(1) + (size - rank) * rest.log()
-            found.append(self.log_shares[kind] - 0.5 * (misfit + volume))
-        return torch.stack(found).argmax(0)
+        """Returns the most probable kind of patches (M, D) with noise of a variance (M,), shape (M,).
 
-    def _expected(self, kind: int, patches: Tensor, variance: Tensor) -> Tensor:
-        """Returns what is expected of patches of a kind: the posterior of how far they go along its directions."""
-        axes = self.directions[kind] * self.variances[kind].sqrt()
-        precision = 1 / (variance + self.rest[kind])
-        away = patches - self.means[kind]
-        rank = axes.shape[1]
-        products = (axes[:, :, None] * axes[:, None, :]).flatten(1)
-        gain = (precision @ products).view(-1, rank, rank) + torch.eye(rank).to(axes)
-        pull = ((away * precision) @ axes)[..., None]
-        code = torch.cholesky_solve(pull, cast(Tensor, torch.linalg.cholesky(gain)))[..., 0]
-        return self.means[kind] + code @ axes.T
+        The level is rounded, which does not matter, so that patches of the same may be compared together.
+        """
+        rounded = (LEVELS * level.clamp_min(LEAST_VARIANCE).log2()).round()
+        found = torch.empty(len(patches), dtype=torch.long, device=patches.device)
+        for each in cast(list[float], cast(Tensor, rounded.unique()).tolist()):
+            of_level = (rounded == each).nonzero()[:, 0]
+            compared = _Compared.of(self, 2.0 ** (each / LEVELS))
+            for rows in torch.split(of_level, COMPARED_AT_ONCE):
+                found[rows] = compared(patches[rows]).argmax(1)
+        return found
+
+    def _take(self, patches: Tensor, kinds: Tensor) -> None:
+        """Takes means, directions and shares of patches (M, D) of known kinds (M,)."""
+        rank = self.variances.shape[1]
+        self.log_shares.fill_(UNUSED)
+        for kind in cast(list[int], cast(Tensor, kinds.unique()).tolist()):
+            members = patches[kinds == kind].double()  # of flat patches, eigenvalues are too alike for less
+            self.log_shares[kind] = math.log(len(members) / len(patches))
+            mean = members.mean(0)
+            covariance = (members - mean).T @ (members - mean) / len(members)
+            values, vectors = cast(tuple[Tensor, Tensor], torch.linalg.eigh(covariance))
+            values = values.clamp_min(0) + LEAST_VARIANCE
+            self.means[kind] = mean
+            left = values[: len(values) - rank]
+            self.rest[kind] = left.mean() if len(left) else LEAST_VARIANCE
+            self.directions[kind] = vectors[:, -rank:].flip(1)
+            self.variances[kind] = (values[-rank:].flip(0) - self.rest[kind]).clamp_min(0)
+
+    def _expected(self, kinds: Tensor, patches: Tensor, variance: Tensor) -> Tensor:
+        """Returns what is expected of patches of sorted kinds: the posterior of how far they go along directions."""
+        tiles = _Tiles.of(kinds)
+        axes = (self.directions * self.variances[:, None].sqrt())[tiles.kinds]
+        precision = tiles.lay(1 / (variance + self.rest[kinds, None]))
+        away = tiles.lay(patches - self.means[kinds])
+        nearly = 1 / (1 + precision.mean(2, keepdim=True) * self.variances[tiles.kinds, None])
+        code = solve(
+            (away * precision) @ axes,
+            lambda way: way + (way @ axes.mT * precision) @ axes,
+            lambda pull: pull * nearly,
+            STEPS,
+            together=(2,),
+        )
+        return self.means[kinds] + tiles.lift(code @ axes.mT)
+
+
+@dataclass(frozen=True)
+class _Tiles:
+    """Rows of sorted kinds laid out in tiles of one kind each, so that products of matrices take many at once.
+
+    Attributes:
+        kinds: of the tiles, shape (T,).
+        places: of the rows among those of all tiles, shape (M,).
+    """
+
+    kinds: Tensor
+    places: Tensor
+
+    @classmethod
+    def of(cls, kinds: Tensor) -> _Tiles:
+        """Lays out rows of kinds (M,)."""
+        present, group, counts = cast(
+            tuple[Tensor, Tensor, Tensor], kinds.unique_consecutive(return_inverse=True, return_counts=True)
+        )
+        tiles = (counts + TILE - 1) // TILE
+        moved = TILE * (tiles.cumsum(0) - tiles) - (counts.cumsum(0) - counts)
+        return cls(present.repeat_interleave(tiles), torch.arange(len(kinds), device=kinds.device) + moved[group])
+
+    def lay(self, rows: Tensor) -> Tensor:
+        """Returns rows (M, D) in their tiles, with zeros in between, shape (T, TILE, D)."""
+        laid = rows.new_zeros(len(self.kinds) * TILE, rows.shape[1])
+        laid[self.places] = rows
+        return laid.view(-1, TILE, rows.shape[1])
+
+    def lift(self, tiles: Tensor) -> Tensor:
+        """Undoes `lay`."""
+        return tiles.flatten(0, 1)[self.places]
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """Kinds, made ready for telling which of them patches with noise of one level are of.
+
+    Attributes:
+        middle: of all kinds, shape (D,); what is far from zero is told apart less exactly.
+        directions: how far along them patches lie, shape (D, K * T), scaled so that squares are what misfit they save.
+        offsets: where the means lie along them, shape (K * T,).
+        means: less the middle, in terms of the precision of each kind, shape (D, K).
+        precisions: of what is left, shape (K,).
+        constants: of the logarithms of the densities, shape (K,).
+    """
+
+    middle: Tensor
+    directions: Tensor
+    offsets: Tensor
+    means: Tensor
+    precisions: Tensor
+    constants: Tensor
+
+    @classmethod
+    def of(cls, mixture: PatchMixture, level: float) -> _Compared:
+        """Makes kinds ready for noise of a variance."""
+        size, rank = mixture.directions.shape[1:]
+        few = min(TELLING, rank)
+        beyond = mixture.variances[:, few:].sum(1) / max(1, size - few)  # what the directions not looked along hold
+        rest = mixture.rest + level + beyond
+        spread = mixture.variances[:, :few] + (mixture.rest + level)[:, None]
+        saved = (1 / rest[:, None] - 1 / spread).clamp_min(0).sqrt()
+        middle = mixture.means[mixture.log_shares > UNUSED].mean(0)
+        means, directions = mixture.means - middle, mixture.directions[:, :, :few] * saved[:, None]
+        offsets = torch.einsum("kd,kdt->kt", means, directions)
+        volume = spread.log().sum(1) + (size - few) * rest.log()
+        return cls(
+            middle,
+            directions.transpose(0, 1).flatten(1),
+            offsets.flatten(),
+            (means / rest[:, None]).T,
+            1 / rest,
+            mixture.log_shares - 0.5 * (volume + means.square().sum(1) / rest),
+        )
+
+    def __call__(self, patches: Tensor) -> Tensor:
+        """Returns the logarithms of densities, shape (M, K), for patches (M, D)."""
+        away = patches - self.middle
+        saved = torch.addmm(-self.offsets, away, self.directions).square_().view(len(away), len(self.constants), -1)
+        misfit = away.square().sum(1, keepdim=True) * self.precisions
+        return torch.addmm(self.constants, away, self.means) + 0.5 * (saved.sum(2) - misfit)
+
+
+def _nearest(patches: Tensor, means: Tensor) -> Tensor:
+    """Returns the nearest of means (K, D) to each patch (M, D)."""
+    return torch.cat([torch.cdist(part, means).argmin(1) for part in torch.split(patches, AT_ONCE)])

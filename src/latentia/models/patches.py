@@ -12,7 +12,8 @@ from latentia.models.patch_mixture import PatchMixture
 from latentia.nets.base import Shape
 
 MOST_NUMBERS, LARGEST_SIDE = 80, 8  # of a patch
-LEARNED_FROM = 50_000  # patches
+LEARNED_FROM = 400_000  # patches
+MIDDLE = 0.25  # standard deviation of what a patch counts for, about its middle, in sides of it
 # Standard deviations: what the surface from which each pass starts is off by; of what is given, that of rounding.
 OPEN = (0.1, 0.07, 0.05, 0.04)
 OPEN_IN_TRAINING = (0.1, 0.06)
@@ -23,9 +24,9 @@ class PatchGuess(nn.Module):
     """Pictures given any part of them, from what is expected of their patches.
 
     For each patch of a grid the most probable kind is chosen, and what it makes one expect, given the known pixels, a
-    first surface through them, and where in the picture it lies; where patches overlap, their mean counts. What comes
-    out is the surface of the next pass, with the grid moved. While a model trains, which needs a surface at each visit
-    to a picture, the grid is coarser and the passes are fewer.
+    first surface through them, and where in the picture it lies; where patches overlap, their middles count most. What
+    comes out is the surface of the next pass, with the grid moved. While a model trains, which needs a surface at each
+    visit to a picture, the grid is coarser and the passes are fewer.
 
     Args:
         event_shape: (C, H, W).
@@ -106,6 +107,12 @@ class _Grid:
         )
         return torch.cartesian_prod(down, across).repeat(self.shape[0], 1)
 
+    def _weights(self) -> Tensor:
+        """Returns what each number of a patch counts for, shape (D,)."""
+        away = (torch.arange(self.side, device=self.device) - (self.side - 1) / 2) / (MIDDLE * self.side)
+        weights = torch.exp(-0.5 * away.square())
+        return torch.outer(weights, weights).flatten().repeat(self.shape[1])
+
     def _starts(self, length: int) -> Tensor:
         return torch.arange(0, length - self.side + 1, self.step, device=self.device)
 
@@ -115,10 +122,12 @@ class _Grid:
         return F.unfold(whole, self.side, stride=self.step).transpose(1, 2).flatten(0, 1)
 
     def join(self, patches: Tensor) -> Tensor:
-        """Returns pictures of such patches: the mean where these overlap."""
-        parts = patches.view(self.shape[0], -1, patches.shape[1]).transpose(1, 2)
+        """Returns pictures of such patches: where these overlap a mean, for which their middles count most."""
+        weights = self._weights()
+        parts = (patches * weights).view(self.shape[0], -1, patches.shape[1]).transpose(1, 2)
+        counted = weights[:, None].expand(-1, parts.shape[2])[None]
         size = tuple(length + self.before + after for length, after in zip(self.shape[2:], self.after, strict=True))
-        total, count = (F.fold(part, size, self.side, stride=self.step) for part in (parts, torch.ones_like(parts[:1])))
+        total, count = (F.fold(part, size, self.side, stride=self.step) for part in (parts, counted))
         rows, columns = (slice(self.before, self.before + length) for length in self.shape[2:])
         return (total / count)[:, :, rows, columns]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import cast
 
 import torch
@@ -22,6 +23,8 @@ SHRINKAGES = (0.05, 0.15, 0.4, 0.7, 0.9, 1.0)
 JUDGED = 48  # pictures that are filled in to choose one
 LEAST_EXAMPLES = 16
 
+Finish = Callable[[Tensor, Tensor, Tensor], Tensor]
+
 
 class ShrunkGuess(nn.Module):
     """Pictures given any part of them, under a normal distribution between what they show and what is like it anywhere.
@@ -29,7 +32,8 @@ class ShrunkGuess(nn.Module):
     Its covariance is that of principal components, and of what these leave over, shrunk to the stationary one (as
     Ledoit and Wolf, 2004, doi:10.1016/S0047-259X(03)00096-4, shrink to the identity). Faces and clothes have much in
     common that lies at the same places, and the components know it; of natural pictures little is left but what is the
-    same everywhere. Hence how much it is shrunk is what fills in pictures best that the components do not know.
+    same everywhere. Hence how much it is shrunk is what fills in pictures best that the components do not know; where
+    something is made of the surface, after that.
 
     Where there is noise it is the stationary one alone.
 
@@ -87,8 +91,14 @@ class ShrunkGuess(nn.Module):
         return expected
 
     @torch.no_grad()
-    def start_at(self, examples: Tensor) -> None:
-        """Learns from examples (N, C, H, W)."""
+    def start_at(self, examples: Tensor, after: Finish | None = None) -> None:
+        """Learns from examples (N, C, H, W).
+
+        Args:
+            examples: pictures.
+            after: makes what counts of pictures, where they are given, and surfaces through them; these if None.
+        """
+        after = after or (lambda x, given, surface: surface)
         self.stationary.start_at(examples)
         self.rest.copy_(self.stationary.power)
         self.components.zero_()
@@ -99,7 +109,7 @@ class ShrunkGuess(nn.Module):
         known = [self._principal(half) for half in halves]
         share = self._share(halves, known)
         judged = examples[len(examples) // 2 :][:JUDGED].float()
-        misfits = [self._take(known[0], share, shrinkage)._misfit(judged) for shrinkage in SHRINKAGES]
+        misfits = [self._take(known[0], share, shrinkage)._misfit(judged, after) for shrinkage in SHRINKAGES]
         self._take(self._principal(torch.cat(halves)), share, SHRINKAGES[misfits.index(min(misfits))])
 
     def _without_noise(self, x: Tensor, given: Tensor, start: Tensor, steps: int) -> Tensor:
@@ -151,14 +161,14 @@ class ShrunkGuess(nn.Module):
         self.shrinkage.fill_(shrinkage)
         return self
 
-    def _misfit(self, x: Tensor) -> float:
+    def _misfit(self, x: Tensor, after: Finish) -> float:
         """Returns how far off pictures (N, C, H, W) are of which single pixels or a frame are given."""
         generator = torch.Generator().manual_seed(0)
         single = torch.rand(len(x), 1, *x.shape[2:], generator=generator) < 0.15
         frame = torch.ones_like(single)
         rows, columns = (slice(length // 4, length - length // 4) for length in x.shape[2:])
         frame[:, :, rows, columns] = False
-        errors = torch.stack([(self(x, given) - x).square().mean() for given in (single, frame)])
+        errors = torch.stack([(after(x, given, self(x, given)) - x).square().mean() for given in (single, frame)])
         return float((errors + TINY).log().sum())
 
 

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from latentia.models.conjugate import solve
 from latentia.nets.base import Shape
 
 STEPS = 20
@@ -133,22 +134,14 @@ def most_probable(
         steps: of the search.
         together: axes along which numbers depend on each other.
     """
-
-    def products(left: Tensor, right: Tensor) -> Tensor:
-        return (left * right).sum(together, keepdim=True)
-
-    residual = hidden * -precision(away)
-    direction = ahead = hidden * covariance(residual)
-    size = products(residual, ahead)
-    for _ in range(steps):
-        image = hidden * precision(direction)
-        step = size / (products(direction, image) + TINY)
-        away = away + step * direction
-        residual = residual - step * image
-        ahead = hidden * covariance(residual)
-        size, before = products(residual, ahead), size
-        direction = ahead + size / (before + TINY) * direction
-    return away
+    change = solve(
+        hidden * -precision(away),
+        lambda direction: hidden * precision(direction),
+        lambda pull: hidden * covariance(pull),
+        steps,
+        together,
+    )
+    return away + change
 
 
 def smooth_over_waves(values: Tensor) -> Tensor:

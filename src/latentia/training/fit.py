@@ -26,6 +26,7 @@ from latentia.data import (
     Dataset,
     Indices,
     Preprocessing,
+    both_ways,
     build_masks,
     give,
     holdout,
@@ -51,7 +52,7 @@ from latentia.training.prior import fit_prior, read_posteriors
 
 Ending = Literal["finished", "time", "early", "interrupted"]
 PRIOR_EXAMPLES = 4096
-FIRST_LOOK = {"image": 4096, "vector": 4096, "speech": 256}  # examples
+FIRST_LOOK = {"image": 8192, "vector": 4096, "speech": 256}  # examples
 LEAST_LOOK, MOST_NUMBERS = 64, 2**26  # of large pictures no more examples than have so many numbers
 
 
@@ -146,7 +147,7 @@ def prepare_training(
     _require_changes(config.training, preprocessing)
     with torch.random.fork_rng(devices=[]):
         seed_noise(seed, Stream.INITIALISE, 1)
-        _start(model, prepare(dataset.batch(spread(train, _first_look(preprocessing))), preprocessing), parts or {})
+        _start(model, _first_look(dataset, train, preprocessing, config.training.mirror), parts or {})
     problems: dict[str, int] = {}
     for problem in dataset.problems:
         problems[problem.kind] = problems.get(problem.kind, 0) + 1
@@ -283,10 +284,12 @@ def _finish(model: SequenceVAE, training: Training) -> None:
         fit_prior(model, posteriors, stage)
 
 
-def _first_look(preprocessing: Preprocessing) -> int:
-    """Returns how many examples a model looks at before the training."""
+def _first_look(dataset: Dataset, train: Indices, preprocessing: Preprocessing, mirror: bool) -> Batch:
+    """Returns the examples that a model looks at before the training."""
     affordable = max(LEAST_LOOK, MOST_NUMBERS // math.prod(preprocessing.event_shape))
-    return min(FIRST_LOOK[preprocessing.kind], affordable)
+    count = min(FIRST_LOOK[preprocessing.kind], affordable) // (2 if mirror else 1)
+    batch = prepare(dataset.batch(spread(train, count)), preprocessing)
+    return both_ways(batch) if mirror else batch
 
 
 def _start(model: LatentModel, batch: Batch, given: Mapping[str, Any]) -> None:

@@ -192,3 +192,16 @@ def test_kinds_compare_by_their_densities_under_noise() -> None:
         scores.append(density.log_prob(patches) + mixture.log_shares[kind])
     best = torch.stack(scores, 1).argmax(1)
     assert (mixture.most_probable(patches, torch.full((2700,), 0.25)) == best).float().mean() > 0.99
+
+
+@pytest.mark.parametrize("number", [0, 1, 3])
+def test_patches_join_to_what_they_were_cut_from_and_their_middles_count_most(number: int) -> None:
+    x = edges(3, (2, 13, 11))
+    grid = module._Grid(x, 6, 3, number)
+    patches = grid.cut(x)
+    assert torch.allclose(grid.join(patches), x, atol=1e-6)
+    middle, rim = (torch.zeros(6, 6) for _ in range(2))
+    middle[2:4, 2:4] = 1
+    rim[0], rim[-1] = 1, 1
+    middles, rims = ((grid.join(patches + part.flatten().repeat(2)) - x).sum() / part.sum() for part in (middle, rim))
+    assert middles > 3 * rims

@@ -5,11 +5,11 @@ import math
 import pytest
 import torch
 
-from latentia.models import patch_mixture as mixture_module
 from latentia.models import patches as module
 from latentia.models.patch_mixture import PatchMixture
 from latentia.models.patches import PatchGuess
 from latentia.models.stationary import StationaryGuess
+from latentia.models.tiles import TILE, Tiles
 from latentia.training.average import moving_average
 
 SHAPE = (1, 24, 20)
@@ -165,14 +165,14 @@ def test_places_of_patches_are_on_the_device_of_the_pictures() -> None:
 
 
 def test_rows_come_out_of_tiles_as_they_went_in() -> None:
-    kinds = torch.tensor([0] * 3 + [4] * (mixture_module.TILE + 1) + [5] + [9] * mixture_module.TILE)
+    kinds = torch.tensor([0] * 3 + [4] * (TILE + 1) + [5] + [9] * TILE)
     rows = torch.arange(2.0 * len(kinds)).view(-1, 2) + 1
-    tiles = mixture_module._Tiles.of(kinds)
+    tiles = Tiles.of(kinds)
     laid = tiles.lay(rows)
     assert tiles.kinds.tolist() == [0, 4, 4, 5, 9]
     assert torch.equal(tiles.lift(laid), rows)
     assert int((laid != 0).any(2).sum()) == len(rows)
-    assert torch.equal(tiles.lift(tiles.kinds[:, None, None].expand(-1, mixture_module.TILE, 1))[:, 0], kinds)
+    assert torch.equal(tiles.lift(tiles.kinds[:, None, None].expand(-1, TILE, 1))[:, 0], kinds)
 
 
 def test_kinds_compare_by_their_densities_under_noise() -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from latentia.models.conjugate import solve
+from latentia.models.tiles import Tiles
 
 KINDS = 320
 RANK = 48
@@ -20,7 +21,6 @@ FIRST_ROUNDS = 6  # those that see only as many patches as it takes
 LEAST_VARIANCE = 1e-5
 UNUSED = -1e6  # logarithm of the share of a kind that there is not; finite, so that averages of weights are too
 AT_ONCE = 2048  # patches
-TILE = 32  # patches of the same kind that are worked on together
 STEPS = 10  # of the search for what is expected
 COMPARED_AT_ONCE = 256  # so few that what is compared stays within a core's cache
 LEVELS = 2  # of noise, told from each other, to a doubling
@@ -121,7 +121,7 @@ class PatchMixture(nn.Module):
 
     def _expected(self, kinds: Tensor, patches: Tensor, variance: Tensor) -> Tensor:
         """Returns what is expected of patches of sorted kinds: the posterior of how far they go along directions."""
-        tiles = _Tiles.of(kinds)
+        tiles = Tiles.of(kinds)
         axes = (self.directions * self.variances[:, None].sqrt())[tiles.kinds]
         precision = tiles.lay(1 / (variance + self.rest[kinds, None]))
         away = tiles.lay(patches - self.means[kinds])
@@ -134,39 +134,6 @@ class PatchMixture(nn.Module):
             together=(2,),
         )
         return self.means[kinds] + tiles.lift(code @ axes.mT)
-
-
-@dataclass(frozen=True)
-class _Tiles:
-    """Rows of sorted kinds laid out in tiles of one kind each, so that products of matrices take many at once.
-
-    Attributes:
-        kinds: of the tiles, shape (T,).
-        places: of the rows among those of all tiles, shape (M,).
-    """
-
-    kinds: Tensor
-    places: Tensor
-
-    @classmethod
-    def of(cls, kinds: Tensor) -> _Tiles:
-        """Lays out rows of kinds (M,)."""
-        present, group, counts = cast(
-            tuple[Tensor, Tensor, Tensor], kinds.unique_consecutive(return_inverse=True, return_counts=True)
-        )
-        tiles = (counts + TILE - 1) // TILE
-        moved = TILE * (tiles.cumsum(0) - tiles) - (counts.cumsum(0) - counts)
-        return cls(present.repeat_interleave(tiles), torch.arange(len(kinds), device=kinds.device) + moved[group])
-
-    def lay(self, rows: Tensor) -> Tensor:
-        """Returns rows (M, D) in their tiles, with zeros in between, shape (T, TILE, D)."""
-        laid = rows.new_zeros(len(self.kinds) * TILE, rows.shape[1])
-        laid[self.places] = rows
-        return laid.view(-1, TILE, rows.shape[1])
-
-    def lift(self, tiles: Tensor) -> Tensor:
-        """Undoes `lay`."""
-        return tiles.flatten(0, 1)[self.places]
 
 
 @dataclass(frozen=True)

@@ -153,11 +153,11 @@ class Results:
     @contextmanager
     def within(self, part: str) -> Iterator[None]:
         """Measures a part whose rows are compared with each other only, so that parts may be of different machines."""
-        self._part = part
+        around, self._part = self._part, part
         try:
             yield
         finally:
-            self._part = ""
+            self._part = around
 
     def measure(self, keys: Sequence[Key], function: Callable[[], Iterable[Row]]) -> None:
         """Measures rows that belong together, unless all of them are there.

@@ -46,7 +46,8 @@ def tuned(results: Results, peer: Peer, train: Tensor, held_out: Tensor, setting
         return Key(peer.name, "validation NLL after two minutes", what, options.seed)
 
     def found(choice: Choice) -> float:
-        results.measure([key(choice)], lambda: trial(choice))
+        with results.within(f"{setting}, settings of {peer.name}"):
+            results.measure([key(choice)], lambda: trial(choice))
         value = results.value(key(choice))
         return DIVERGED if value is None else value
 

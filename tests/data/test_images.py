@@ -92,12 +92,21 @@ def test_failed_writing_leaves_the_old_file(tmp_path):
 
 
 def test_grid_places_pictures_in_reading_order():
-    pictures = np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 3, 1), np.uint8)
+    pictures = np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((1, 40, 70, 1), np.uint8)
     sheet = grid(pictures, columns=2, gap=1)
-    assert sheet.shape == (3 * 3 + 1, 2 * 4 + 1, 1)
-    assert [sheet[1, 1, 0], sheet[1, 5, 0], sheet[4, 1, 0], sheet[7, 1, 0], sheet[7, 5, 0]] == [0, 1, 2, 4, 255]
+    assert sheet.shape == (3 * 41 + 1, 2 * 71 + 1, 1)
+    assert [sheet[1, 1, 0], sheet[1, 72, 0], sheet[42, 1, 0], sheet[83, 1, 0], sheet[83, 72, 0]] == [0, 1, 2, 4, 255]
     with pytest.raises(DataError):
         grid(pictures[:0])
+
+
+def test_grid_enlarges_small_pictures_by_whole_factors():
+    digit = np.arange(28 * 28, dtype=np.uint8).reshape(1, 28, 28, 1)
+    sheet = grid(digit, gap=3)
+    assert sheet.shape == (2 * 28 + 6, 2 * 28 + 6, 1)
+    for row, column in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        assert (sheet[3 + row : -3 : 2, 3 + column : -3 : 2] == digit[0]).all()
+    assert grid(np.zeros((1, 33, 64, 3), np.uint8), gap=3).shape == (33 + 6, 64 + 6, 3)
 
 
 @pytest.mark.parametrize("turn", [1, 3, 6, 8])

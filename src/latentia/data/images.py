@@ -36,6 +36,7 @@ DECODE_ERRORS = (
     *(AttributeError, EOFError, struct.error, zlib.error, Image.DecompressionBombError, Image.DecompressionBombWarning),
 )
 LARGEST_FILE = 2**30  # bytes; what Pillow's limit of pixels takes, uncompressed in four channels of 16 bits, and a half
+SEEN = 64  # pixels; of a grid, smaller pictures are enlarged towards it
 # Warning filters belong to the whole process, so that only one thread at a time may change them.
 _opening = threading.Lock()
 
@@ -160,7 +161,7 @@ def write_picture(path: Path | str, array: NDArray[Any], **text: str) -> None:
 
 
 def grid(pictures: NDArray[np.uint8], columns: int | None = None, gap: int = 2) -> NDArray[np.uint8]:
-    """Puts pictures side by side and below each other on white.
+    """Puts pictures side by side and below each other on white; small ones enlarged by a whole factor.
 
     Args:
         pictures: uint8, shape (N, H, W, C), N at least 1.
@@ -174,12 +175,13 @@ def grid(pictures: NDArray[np.uint8], columns: int | None = None, gap: int = 2) 
         DataError: no picture.
 
     Example:
-        >>> grid(np.zeros((5, 8, 8, 1), np.uint8), columns=3).shape
-        (22, 32, 1)
+        >>> grid(np.zeros((5, 28, 28, 1), np.uint8), columns=3).shape
+        (118, 176, 1)
     """
-    count, height, width, channels = pictures.shape
-    if count == 0:
+    if len(pictures) == 0:
         raise DataError("A grid needs at least one picture.")
+    pictures = _enlarged(pictures)
+    count, height, width, channels = pictures.shape
     across = min(count, columns or math.ceil(math.sqrt(count)))
     down = math.ceil(count / across)
     sheet = np.full((down * (height + gap) + gap, across * (width + gap) + gap, channels), 255, np.uint8)
@@ -188,6 +190,12 @@ def grid(pictures: NDArray[np.uint8], columns: int | None = None, gap: int = 2) 
         left = gap + (position % across) * (width + gap)
         sheet[top : top + height, left : left + width] = picture
     return sheet
+
+
+def _enlarged(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Returns pictures (N, H, W, C) so large that a person sees what is on them."""
+    factor = max(1, SEEN // max(pictures.shape[1:3]))
+    return pictures.repeat(factor, 1).repeat(factor, 2)
 
 
 def _size_of(path: Path) -> int:

@@ -38,6 +38,7 @@ OURS_8_BIT = "ladder"
 NLL, VALIDATION, BITS, LEAD = "NLL", "validation NLL", "bits per dimension", "lead"
 FIFTEEN, SIXTY, EIGHT = "15 minutes", "60 minutes", "8 minutes"
 DIGITS = 4  # of the figures of single pictures
+QUICK = 20  # held-out pictures of a quick run
 FOREVER = 100_000  # epochs: the clock ends the training
 
 
@@ -99,7 +100,7 @@ def low(results: Results, keys: Sequence[Key]) -> float | None:
 def measure_digits(results: Results, preset: str, seed: int, key: Key, minutes: float, n_test: int, n: int) -> None:
     """Trains one of ours on binary MNIST for a time, and measures it on some test pictures with `n` samples."""
     seeded = replace(results.options, seed=seed)
-    x = (mnist.held_out(results.options, N_HELD_OUT), mnist.resampled_test(results.options)[:n_test])
+    x = _digits(results.options, n_test)
     results.measure(pair(key), lambda: judged(train_ours("mnist", preset, seeded, minutes), key, x, n, "nats"))
 
 
@@ -138,7 +139,7 @@ def measure_peer(results: Results, peer: Peer) -> Key:
     """Measures one of Pythae's models on binary MNIST, with what is best of its settings."""
     options = results.options
     minutes, n_test, n = _fifteen(results)
-    x = (mnist.held_out(options, N_HELD_OUT), mnist.resampled_test(options)[:n_test])
+    x = _digits(options, n_test)
     train = mnist.images(options, "train")[:-N_HELD_OUT]
     choice = tuned(results, peer, train, x[0], "binary MNIST")
     key = Key(peer.name, NLL, FIFTEEN, options.seed)
@@ -181,6 +182,12 @@ def _fifteen(results: Results) -> tuple[float, int, int]:
     return (0.08, 40, 10) if results.options.quick else (15.0, 2000, 200)
 
 
+def _digits(options: Options, n_test: int) -> tuple[Tensor, Tensor]:
+    """Returns held-out training digits, and test digits."""
+    held_out = mnist.held_out(options, N_HELD_OUT)[: QUICK if options.quick else None]
+    return held_out, mnist.resampled_test(options)[:n_test]
+
+
 def _nll(preset: str, seed: int) -> Key:
     return Key(system(preset), NLL, FIFTEEN, seed)
 
@@ -192,7 +199,7 @@ def eight_bit_set(results: Results, name: str) -> list[Claim]:
     source = open_pictures(name, mnist.mirror(options))
     pixels, tested = (_pixels(source.read(split).x) for split in source.splits)
     rows = held_out_rows(name, len(pixels))
-    x = (pixels[rows][: 20 if quick else None].float() / 255, tested[:n_test].float() / 255)
+    x = (pixels[rows][: QUICK if quick else None].float() / 255, tested[:n_test].float() / 255)
     train = pixels[np.setdiff1d(np.arange(len(pixels)), rows)]
     setting = f"{name}, {EIGHT}"
     key = Key(system(OURS_8_BIT), BITS, setting, options.seed)

@@ -156,6 +156,23 @@ def test_folders_and_named_sets(fitted, digits, tmp_path):
     assert ImageVAE(**{**SMALL, "epochs": 1}).fit(tmp_path).sample(2).shape == (2, 8, 8)
 
 
+def test_files_that_cannot_be_read_are_told_of_or_refused(fitted, digits, tmp_path):
+    for index, picture in enumerate(digits[:20]):
+        Image.fromarray(np.round(picture * 255).astype(np.uint8)).save(tmp_path / f"{index}.png")
+    (tmp_path / "text.png").write_text("no picture")
+    with pytest.warns(UserWarning, match=r"1 file\(s\) of .* were left out.*text\.png"):
+        assert fitted.transform(tmp_path).shape == (20, 3)
+    for name in ("empty.png", "nothing.png"):
+        (tmp_path / name).touch()
+    with pytest.raises(DataError, match=r"3 of the 23 .*more than 10 %.*skip_bad=True"):
+        fitted.transform(tmp_path)
+    vae = ImageVAE(**{**SMALL, "epochs": 1}, skip_bad=True)
+    with pytest.warns(UserWarning, match=r"3 file\(s\)") as caught:
+        assert vae.fit(tmp_path).trained_.data.skip_bad
+    assert caught[0].filename == __file__
+    assert latentia.load(vae.save_pretrained(tmp_path / "run")).skip_bad
+
+
 def test_unfitted():
     for method in ("transform", "inverse_transform", "reconstruct", "score_samples", "score"):
         with pytest.raises(NotFittedError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -180,9 +180,15 @@ def _prepare(job: Job, config: Config, preprocessing: Preprocessing) -> Training
     from latentia.training.fit import prepare_training
 
     source, dataset = job.source, load_data(job, preprocessing)
-    training = prepare_training(dataset, preprocessing, config, name=source.name, fingerprint=source.fingerprint())
-    record = replace(training.trained.data, labels_file=str(job.labels or ""), skip_bad=job.skip_bad)
-    return replace(training, trained=replace(training.trained, data=record))
+    return prepare_training(
+        dataset,
+        preprocessing,
+        config,
+        name=source.name,
+        fingerprint=source.fingerprint(),
+        labels_file=str(job.labels or ""),
+        skip_bad=job.skip_bad,
+    )
 
 
 def _train(job: Job, training: Training, *, resume: bool) -> Outcome:

@@ -170,7 +170,7 @@ def require_readable(name: str, noun: str, n: int, problems: Sequence[Problem], 
         named = ", ".join(problem.file_name for problem in bad[:3]) + (" ..." if len(bad) > 3 else "")
         raise DataError(
             f"{len(bad)} of the {n} {noun}s of {name} cannot be used, more than 10 % ({named}): mend or remove them, "
-            f"or go on without them (--skip-bad; in Python `Source.load(..., skip_bad=True)`)."
+            f"or go on without them (--skip-bad; in Python `skip_bad=True`)."
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +16,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted  # pyright: ignore[reportUnknownVariableType]
 
 from latentia.config import merge_settings
-from latentia.data import Dataset, Source
+from latentia.data import Dataset, Preprocessing, Source
 from latentia.errors import OptionError, RunError
 from latentia.estimators.parts import ROLES, Parts
 from latentia.evaluation import model_card
@@ -48,6 +49,7 @@ class BaseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         likelihood: the distribution of the data given latents.
         objective: what training minimises.
         random_state: seed of first weights, order and noise; None means the seed of the settings, which is 0.
+        skip_bad: whether to go on although more than 10 % of the files cannot be read.
         verbose: whether a progress bar is shown on stderr.
 
     Attributes:
@@ -77,6 +79,7 @@ class BaseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         likelihood: Any = None,
         objective: Any = None,
         random_state: int | np.random.RandomState | None = None,
+        skip_bad: bool = False,
         verbose: bool = False,
     ) -> None:
         self.latent_dim = latent_dim
@@ -93,6 +96,7 @@ class BaseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         self.likelihood = likelihood
         self.objective = objective
         self.random_state = random_state
+        self.skip_bad = skip_bad
         self.verbose = verbose
 
     @classmethod
@@ -105,7 +109,7 @@ class BaseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         """
         first = trained.config.first_stage  # `fit` trains as the model was trained, before any second stage
         settings = first.model_dump(mode="json", exclude={"preset"})
-        estimator = cls(first.model.latent_dim, preset=first.preset, settings=settings)
+        estimator = cls(first.model.latent_dim, preset=first.preset, settings=settings, skip_bad=trained.data.skip_bad)
         estimator._keep(trained, tuple(history), Parts())
         return estimator
 
@@ -212,11 +216,12 @@ class BaseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         for settings in (parts.settings, self._explicit_settings()):
             config = config.with_settings(settings, f"the arguments of {type(self).__name__}")
         training = prepare_training(
-            source.load(preprocessing),
+            self._load(source, preprocessing),
             preprocessing,
             config,
             name=source.name,
             fingerprint=source.fingerprint(),
+            skip_bad=self.skip_bad,
             parts=parts.objects,
         )
         parts.require_fit(training.model, training.config.model, preprocessing.event_shape)
@@ -224,6 +229,15 @@ class BaseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         self._keep(result.trained, result.history, parts)
         if result.ending == "interrupted":
             raise KeyboardInterrupt
+
+    def _load(self, source: Source, preprocessing: Preprocessing) -> Dataset:
+        """Reads data, and warns of files that were left out."""
+        dataset = source.load(preprocessing, skip_bad=self.skip_bad)
+        left_out = [problem for problem in dataset.problems if problem.skipped]
+        if left_out:
+            first = left_out[0].message
+            warnings.warn(f"{len(left_out)} file(s) of {source.name} were left out. The first: {first}", stacklevel=4)
+        return dataset
 
     def _keep(self, trained: TrainedModel, history: History, parts: Parts) -> None:
         self.trained_ = trained

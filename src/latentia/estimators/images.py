@@ -203,7 +203,7 @@ class ImageVAE(BaseVAE):
     def _dataset(self, X: Any) -> Dataset:  # noqa: N803
         """Brings pictures into the model's form."""
         check_is_fitted(self)
-        dataset = _source(X).load(self.trained_.preprocessing)
+        dataset = self._load(_source(X), self.trained_.preprocessing)
         if not len(dataset):
             raise DataError("There are no pictures (0 examples).")
         return dataset

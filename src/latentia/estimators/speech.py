@@ -73,6 +73,7 @@ class SpeechVAE(BaseVAE):
         likelihood: Any = None,
         objective: Any = None,
         random_state: int | np.random.RandomState | None = None,
+        skip_bad: bool = False,
         verbose: bool = False,
     ) -> None:
         super().__init__(
@@ -88,6 +89,7 @@ class SpeechVAE(BaseVAE):
             likelihood=likelihood,
             objective=objective,
             random_state=random_state,
+            skip_bad=skip_bad,
             verbose=verbose,
         )
         self.sample_rate = sample_rate
@@ -172,7 +174,7 @@ class SpeechVAE(BaseVAE):
 
     def _dataset(self, X: Any) -> Dataset:  # noqa: N803
         check_is_fitted(self)
-        dataset = self._source(X).load(self._form)
+        dataset = self._load(self._source(X), self._form)
         if not len(dataset):
             raise DataError("There are no recordings (0 examples).")
         return dataset

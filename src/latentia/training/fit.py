@@ -119,6 +119,8 @@ def prepare_training(
     *,
     name: str = ARRAYS,
     fingerprint: str = "",
+    labels_file: str = "",
+    skip_bad: bool = False,
     parts: Mapping[str, Any] | None = None,
 ) -> Training:
     """Splits the data, builds the model with its first weights, and checks that the parts fit together.
@@ -129,6 +131,8 @@ def prepare_training(
         config: the whole configuration.
         name: of the data, for the record.
         fingerprint: of the data, for the record.
+        labels_file: path of the labels file that was given, for the record.
+        skip_bad: whether more files that cannot be read were allowed than usual, for the record.
         parts: objects that take the place of parts of the configuration, by their role ("encoder", "objective" ...).
 
     Raises:
@@ -151,7 +155,8 @@ def prepare_training(
     problems: dict[str, int] = {}
     for problem in dataset.problems:
         problems[problem.kind] = problems.get(problem.kind, 0) + 1
-    record = DataRecord(name, fingerprint, len(train), len(validation), problems, _labels_digest(dataset))
+    digest = _labels_digest(dataset)
+    record = DataRecord(name, fingerprint, len(train), len(validation), problems, digest, labels_file, skip_bad)
     trained = TrainedModel(model, preprocessing, config, record, dict(dataset.label_names))
     objective = (parts or {}).get("objective") or build_objective(config.objective)
     _require_label_weight(model, objective, dataset)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import shutil
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +38,19 @@ def draw_mask(path: Path, size: tuple[int, int] = (40, 30), box: tuple[int, int,
     ImageDraw.Draw(mask).rectangle(box, fill=255)
     mask.save(path)
     return path
+
+
+def png_of_sixteen_bits(values: np.ndarray) -> bytes:
+    """Returns a PNG file of colours (H, W, 3), which Pillow cannot write."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    header = struct.pack(">IIBBBBB", values.shape[1], values.shape[0], 16, 2, 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        [chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")]
+    )
 
 
 def pixels(path: Path) -> np.ndarray:
@@ -141,6 +156,19 @@ def in_colour(folder: Path) -> tuple[str, ...]:
     return ("--mask", str(folder / "mask.png"))
 
 
+def partly_in_colour(folder: Path) -> tuple[str, ...]:
+    mask = Image.new("RGB", (40, 30))
+    ImageDraw.Draw(mask).rectangle((3, 3, 5, 4), fill="lime")
+    mask.save(folder / "mask.png")
+    return ("--mask", str(folder / "mask.png"))
+
+
+def animated(folder: Path) -> tuple[str, ...]:
+    frames = [Image.new("L", (40, 30), level) for level in (255, 0)]
+    frames[0].save(folder / "mask.gif", save_all=True, append_images=frames[1:])
+    return ("--mask", str(folder / "mask.gif"))
+
+
 def no_mask(folder: Path) -> tuple[str, ...]:
     return ()
 
@@ -160,7 +188,10 @@ def no_picture(folder: Path) -> tuple[str, ...]:
         (wrong_size, "20 x 20 pixels, the picture 40 x 30"),
         (all_black, "nothing is missing"),
         (all_white, "use generate"),
+        (all_white, "mask.png hides all of"),
         (in_colour, "in colour"),
+        (partly_in_colour, "in colour"),
+        (animated, "2 frames"),
         (no_mask, "--mask"),
         (no_file, "no file"),
         (no_picture, "not a picture"),
@@ -270,7 +301,46 @@ def test_restore_takes_out_what_a_mask_covers_and_nothing_else(cli, masked, phot
     assert not np.array_equal(pixels(out)[covered], pixels(photo)[covered])
 
 
-@pytest.mark.parametrize("name", ["clean.jpg", "folder", "photo.png"])
+def test_restore_writes_jpeg_where_it_is_asked_to(cli, masked, photo, tmp_path) -> None:
+    out, mask = tmp_path / "without.jpg", draw_mask(tmp_path / "mask.png")
+    result = cli("restore", photo, "--model", masked, "--mask", mask, "-o", out)
+    assert result.code == 0, result.err
+    assert "PNG keeps bit for bit" in result.err
+    with Image.open(out) as picture:
+        assert (picture.format, picture.size) == ("JPEG", (40, 30))
+        assert b"synthetic: latentia" in picture.info["comment"]
+    kept = pixels(mask) == 0
+    assert np.abs(pixels(out)[kept].astype(int) - pixels(photo)[kept]).mean() < 4
+    Image.open(photo).convert("RGBA").save(photo)
+    result = cli("restore", photo, "--model", masked, "--mask", mask, "-o", tmp_path / "other.jpg")
+    assert result.code == 2
+    assert "end with .png" in result.err
+    assert not (tmp_path / "other.jpg").exists()
+
+
+def test_a_picture_of_which_nothing_is_seen_is_refused(cli, masked, tmp_path) -> None:
+    Image.new("RGBA", (20, 20), (9, 9, 9, 0)).save(tmp_path / "clear.png")
+    result = cli("restore", tmp_path / "clear.png", "--model", masked, "-o", tmp_path / "out.png")
+    assert result.code == 2
+    assert "All of the picture is missing" in result.err
+    result = cli("reconstruct", masked, tmp_path / "clear.png", "-o", tmp_path / "out")
+    assert result.code == 2
+    assert "transparent all over" in result.err
+
+
+def test_people_are_told_where_sixteen_bits_of_colours_become_eight(cli, masked, tmp_path) -> None:
+    values = np.random.default_rng(0).integers(0, 65536, (20, 20, 3)).astype(np.uint16)
+    (tmp_path / "deep.png").write_bytes(png_of_sixteen_bits(values))
+    result = cli("restore", tmp_path / "deep.png", "--model", masked, "-o", tmp_path / "out.png")
+    assert result.code == 0, result.err
+    assert "of which 8 are kept" in result.err
+    Image.fromarray(values[..., 0]).save(tmp_path / "grey.png")
+    result = cli("restore", tmp_path / "grey.png", "--model", masked, "-o", tmp_path / "out.png")
+    assert "of which 8 are kept" not in result.err
+    assert Image.open(tmp_path / "out.png").mode == "I;16"
+
+
+@pytest.mark.parametrize("name", ["clean.bmp", "folder", "photo.png"])
 def test_restore_says_where_it_cannot_write(cli, masked, photo, tmp_path, name) -> None:
     (tmp_path / "folder").mkdir()
     before = photo.read_bytes()

@@ -120,6 +120,12 @@ def test_embed_named_set(cli, trained, tmp_path):
         assert latents["file_name"].shape == (1797,)
 
 
+def test_embed_of_a_named_set_replaces_an_earlier_result(cli, trained, tmp_path):
+    for _ in range(2):
+        result = cli("embed", trained, "digits", "-o", tmp_path / "latents.npz")
+        assert result.code == 0, result.err
+
+
 def test_embed_folder_with_labels(cli, trained, pictures, tmp_path):
     table = tmp_path / "labels.csv"
     table.write_text("file_name,../../evil,mean\neven/digit0.png,a,b\nodd/digit1.png,,c\n")

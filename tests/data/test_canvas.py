@@ -118,6 +118,20 @@ def test_a_value_of_sixteen_bits_that_stands_for_transparency_is_missing(tmp_pat
     assert np.array_equal(canvas.pixels[..., 0], values)
 
 
+def test_nan_in_a_file_of_floats_is_missing(tmp_path) -> None:
+    values = np.full((3, 4), 0.5, np.float32)
+    values[1, 2] = np.nan
+    Image.fromarray(values).save(tmp_path / "holes.tif")
+    canvas = Canvas.from_picture(Image.open(tmp_path / "holes.tif"))
+    assert np.argwhere(canvas.missing).tolist() == [[1, 2]]
+    assert (canvas.pixels[..., 0][~canvas.missing] == 128).all()
+
+
+def test_numbers_of_an_unknown_range_are_refused() -> None:
+    with pytest.raises(DataError, match="range cannot be known"):
+        Canvas.from_picture(Image.fromarray(np.full((3, 4), 200, np.int32)))
+
+
 def test_sixteen_bits_keep_their_depth() -> None:
     image = np.full((3, 3), 12345, np.uint16)
     canvas = Canvas.from_array(np.asarray(Image.fromarray(image)), np.eye(3, dtype=bool))

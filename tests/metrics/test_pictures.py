@@ -37,6 +37,14 @@ def test_noise_is_found_on_paper_and_on_black(base: float, level: float) -> None
     assert noise_level((base + noise).clip(0, 1)) == pytest.approx(level, rel=0.12)
 
 
+def test_large_pictures_are_looked_at_in_bands_that_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = smooth(77) + 0.1 * np.random.default_rng(0).normal(size=(77, 77, 1))
+    seen = np.random.default_rng(1).random((77, 77)) < 0.9
+    whole = noise_level(picture), noise_level(picture, seen)
+    monkeypatch.setattr("latentia.metrics.pictures.BAND", 10)
+    assert (noise_level(picture), noise_level(picture, seen)) == whole
+
+
 def test_shapes_on_black_are_no_noise() -> None:
     picture = np.zeros((64, 64, 1))
     picture[10:30, 10:30] = smooth()[:20, :20]

@@ -101,7 +101,10 @@ def _run(given: list[str], as_json: bool, debug: bool) -> int:
         return _fail("Interrupted.", "interrupted", EXIT_INTERRUPTED, as_json, debug)
     except Exception as error:  # noqa: BLE001 - the last resort: a person must not see a traceback
         if isinstance(error, MemoryError) or any(words in str(error) for words in OUT_OF_MEMORY):
-            sentence = "There is not enough memory for this: take a smaller data.size or training.batch_size."
+            sentence = (
+                "There is not enough memory for this: close other programs, or take on less at once (smaller pictures, "
+                "a smaller -n; for training a smaller data.size or training.batch_size)."
+            )
             return _fail(sentence, "memory", EXIT_USER, as_json, debug)
         reason = str(error).splitlines()[0][:200] if str(error) else ""
         sentence = (

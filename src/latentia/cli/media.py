@@ -77,7 +77,7 @@ def require_no_input(targets: Sequence[Path], inputs: Sequence[Path]) -> None:
         OptionError: one would.
     """
     for path in targets:
-        if path.exists() and any(path.samefile(own) for own in inputs):
+        if path.exists() and any(own.exists() and path.samefile(own) for own in inputs):
             raise OptionError(f"{path} is an input, and the results would replace it; choose another place with -o.")
 
 
@@ -193,12 +193,16 @@ class Sounds:
 
 def _read_picture(form: ImagePreprocessing, path: Path) -> tuple[Pixels, Seen | None]:
     from latentia.data import further_frames, read_picture
+    from latentia.data.pixels import INVISIBLE
 
     picture = read_picture(path)
     found = further_frames(picture)
     if found is not None:
         say(f"{path} {found}; the first one is used.")
     try:
-        return form.apply(picture)
+        pixels, seen = form.apply(picture)
     except DataError as error:
         raise DataError(f"{path} cannot be used: {error}") from error
+    if seen is not None and not seen.any():
+        raise DataError(f"{path} cannot be used: {INVISIBLE}")
+    return pixels, seen

@@ -57,7 +57,8 @@ def inpaint(
 
     if refine and not tasks.default_steps(trained):
         say("This model learned to go on from what is given, so there is nothing to refine: it takes no steps.")
-    result = tasks.inpaint(trained, canvas, n_samples=number, seed=seed, steps=refine)
+    with counting("Filling in") as progress:
+        result = tasks.inpaint(trained, canvas, n_samples=number, seed=seed, steps=refine, progress=progress)
     _warn(result)
     files = _write(output, result, number, [path for path in (image, mask) if path is not None])
     text = f"Wrote {count(number, 'completion')}, mean and uncertainty to {output}. Look at {output / 'grid.png'}"
@@ -66,7 +67,7 @@ def inpaint(
 
 def restore(
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="The picture.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT.png", help="File to write.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT.png", help="File to write, PNG or JPEG.")],
     model: Annotated[
         Path | None, typer.Option("--model", metavar="RUN", help="The run folder of a trained model; needed.")
     ] = None,
@@ -78,7 +79,7 @@ def restore(
     resize_mask: ResizeMask = False,
 ) -> Outcome:
     """Take noise off a picture, or take out what a mask covers; what else is transparent stays so."""
-    from latentia.data import write_picture
+    from latentia.data import is_jpeg, write_picture
     from latentia.files import require_no_folder
     from latentia.runs import read_model
 
@@ -86,12 +87,14 @@ def restore(
         raise OptionError(
             "Say with --model which trained model to restore with: latentia restore IMAGE --model RUN -o OUT.png"
         )
-    if output.suffix.lower() != ".png":
-        raise OptionError(f"The result is a PNG file, so its name must end with .png: {output} does not.")
+    if output.suffix.lower() != ".png" and not is_jpeg(output):
+        raise OptionError(f"The result is a PNG or JPEG file: let {output} end with .png or .jpg.")
     require_no_folder(output)
     require_no_input([output], [path for path in (image, mask) if path is not None])
     trained = read_model(model)
     canvas = _read_canvas(image, mask, resize_mask)
+    if is_jpeg(output):
+        _require_fit_for_jpeg(image, output, canvas)
     pixels, text, facts = (_denoise if mask is None else _take_out)(trained, canvas, seed)
     make_folder(output.parent)
     write_picture(output, pixels, synthetic=synthetic_tag("restore"))
@@ -111,10 +114,18 @@ def _denoise(trained: TrainedModel, canvas: Canvas, seed: int) -> tuple[NDArray[
 def _take_out(trained: TrainedModel, canvas: Canvas, seed: int) -> tuple[NDArray[Any], str, dict[str, Any]]:
     from latentia import tasks
 
-    result = tasks.inpaint(trained, canvas, n_samples=1, seed=seed)
+    with counting("Filling in") as progress:
+        result = tasks.inpaint(trained, canvas, n_samples=1, seed=seed, progress=progress)
     _warn(result)
     facts = _facts(result)
     return result.mean(), f"Filled in {count(facts['missing_pixels'], 'pixel')}.", facts
+
+
+def _require_fit_for_jpeg(image: Path, output: Path, canvas: Canvas) -> None:
+    """Refuses a picture that JPEG cannot hold, and says what it does to the others."""
+    if canvas.has_opacity or canvas.white != 255:
+        raise OptionError(f"JPEG has no transparency, 1 or 16 bits, as {image} has: let {output} end with .png.")
+    say(f"As JPEG, {output} differs a little from {image} everywhere; PNG keeps bit for bit what is not restored.")
 
 
 def _warn(result: Inpainting) -> None:
@@ -136,12 +147,14 @@ def _facts(result: Inpainting) -> dict[str, Any]:
 
 def _read_canvas(image: Path, mask: Path | None, resize_mask: bool) -> Canvas:
     """Reads a picture and what is missing of it."""
-    from latentia.data import Canvas, further_frames, read_mask, read_picture
+    from latentia.data import DEEP, Canvas, further_frames, read_mask, read_picture
 
     picture = read_picture(image)
     found = further_frames(picture)
     if found is not None:
         raise DataError(f"{image} {found}, as an animation does: save the picture to mend by itself.")
+    if DEEP in picture.info:
+        say(f"{image} has {DEEP}, of which 8 are kept; 16 stay as they are in grey pictures only.")
     try:
         canvas = Canvas.from_picture(picture)
     except DataError as error:
@@ -151,6 +164,8 @@ def _read_canvas(image: Path, mask: Path | None, resize_mask: bool) -> Canvas:
     missing = read_mask(mask, canvas.size, resize=resize_mask)
     if not missing.any():
         raise DataError(f"{mask} is black all over, so nothing is missing: paint white what is to be filled in.")
+    if (canvas.missing | missing).all():
+        raise DataError(f"{mask} hides all of {image} that can be seen: to make new pictures, use generate.")
     return canvas.masked(missing)
 
 

@@ -19,7 +19,7 @@ from latentia.data.fetch import RemoteFile, fetch, mirror_folder
 from latentia.data.files import FileSource
 from latentia.data.frontend import Feature, FrontEnd
 from latentia.data.fsdd import Fsdd
-from latentia.data.images import further_frames, grid, read_picture, write_picture
+from latentia.data.images import DEEP, further_frames, grid, is_jpeg, read_picture, write_picture
 from latentia.data.labels import LabelTable, attach, encode_labels, read_labels
 from latentia.data.mask_files import read_mask
 from latentia.data.masks import MASKS, Mask, build_masks, give, spoil
@@ -49,6 +49,7 @@ from latentia.data.spoken import SpokenDigits
 
 __all__ = [
     "ARRAYS",
+    "DEEP",
     "MASKS",
     "NOUNS",
     "ArraySource",
@@ -110,6 +111,7 @@ __all__ = [
     "give",
     "grid",
     "holdout",
+    "is_jpeg",
     "level_gain",
     "list_named",
     "mirror_folder",

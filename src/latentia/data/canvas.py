@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from latentia.data.pixels import OPAQUE, plain, upright
+from latentia.data.pixels import OPAQUE, plain, require_known_range, upright
 from latentia.errors import DataError
 
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as Pillow converts to grey
 WHOLE = {"1", "L", "LA", "RGB", "RGBA"}  # modes that are kept as they are
 OPEN_TO_OPACITY = {"1": "LA", "L": "LA", "RGB": "RGBA"}  # what those become of which one colour is transparent
-MOST = 65535  # of 16 bits
 Values = NDArray[Any]
 Flags = NDArray[np.bool_]
 Unit = NDArray[np.float32]
@@ -85,12 +84,12 @@ class Canvas:
         picture = upright(picture)
         if picture.mode.startswith("I"):
             pixels = np.asarray(picture)
-            if pixels.min() >= 0 and pixels.max() <= MOST:
-                return cls._of(pixels.astype(np.uint16), _keyed(picture, pixels))
+            require_known_range(pixels)
+            return cls._of(pixels.astype(np.uint16), _keyed(picture, pixels))
         if picture.mode in OPEN_TO_OPACITY and "transparency" in picture.info:
             picture = picture.convert(OPEN_TO_OPACITY[picture.mode])
         if picture.mode not in WHOLE:
-            grey = picture.mode == "F" or picture.mode.startswith(("I", "La"))
+            grey = picture.mode in ("F", "La")
             picture = plain(picture, 1 if grey else 3)
         return cls._of(np.asarray(picture), None)
 

@@ -32,10 +32,11 @@ EXTENSIONS = frozenset(
 )
 # What Pillow's decoders raise on damaged files.
 DECODE_ERRORS = (
-    *(OSError, SyntaxError, ValueError, LookupError, TypeError, ArithmeticError, MemoryError, RuntimeError),
+    *(OSError, SyntaxError, ValueError, LookupError, TypeError, ArithmeticError, RuntimeError),
     *(AttributeError, EOFError, struct.error, zlib.error, Image.DecompressionBombError, Image.DecompressionBombWarning),
 )
 LARGEST_FILE = 2**30  # bytes; what Pillow's limit of pixels takes, uncompressed in four channels of 16 bits, and a half
+DEEP = "16 bits for each colour"
 SEEN = 64  # pixels; of a grid, smaller pictures are enlarged towards it
 # Warning filters belong to the whole process, so that only one thread at a time may change them.
 _opening = threading.Lock()
@@ -67,6 +68,8 @@ def read_bytes(path: Path) -> bytes:
 def read_picture(path: Path | str) -> Image.Image:
     """Opens a picture and decodes all of it, so that damage shows here and not later.
 
+    Of colours with 16 bits each Pillow keeps 8; `info` then has the entry `DEEP`.
+
     Raises:
         FileError: the file is missing or cannot be read.
         DataError: it is empty, cut off, no picture, or a decompression bomb.
@@ -93,13 +96,18 @@ def decode_picture(content: bytes, name: str) -> Image.Image:
         name: the file's name, for messages.
 
     Raises:
-        DataError: it is empty, cut off, no picture, or a decompression bomb.
+        DataError: it is empty, cut off, no picture, a decompression bomb, or larger than the memory that is left.
     """
     if not content:
         raise DataError(f"{name} is empty (0 bytes).")
     picture = _open(io.BytesIO(content), name)
+    if _is_deep(picture):
+        picture.info[DEEP] = True
     try:
         picture.load()
+    except MemoryError as error:
+        width, height = picture.size
+        raise DataError(f"{name} has {width} x {height} pixels, too many for the memory: scale it down.") from error
     except DECODE_ERRORS as error:
         raise DataError(f"{name} is damaged or cut off: {_reason(error)}.") from error
     return picture
@@ -141,23 +149,41 @@ def further_frames(picture: Image.Image) -> str | None:
 
 
 def write_picture(path: Path | str, array: NDArray[Any], **text: str) -> None:
-    """Writes a PNG file in one piece: a crash leaves either the old file or the new one.
+    """Writes a file in one piece: a crash leaves either the old file or the new one.
+
+    It is a JPEG file, which changes all pixels a little, if its name ends like one, and a PNG file otherwise.
 
     Args:
         path: where to; the folder must exist.
-        array: uint8, shape (H, W) or (H, W, C) with 1 to 4 channels; or uint16 or bool, shape (H, W).
-        text: PNG text tags, for example `synthetic="latentia 0.1.0 generate"`.
+        array: uint8, shape (H, W) or (H, W, C) with 1 to 4 channels; or uint16 or bool, shape (H, W). For JPEG uint8
+            without opacity.
+        text: PNG text tags, for example `synthetic="latentia 0.1.0 generate"`; a comment in JPEG.
 
     Raises:
         FileError: the file cannot be written.
     """
     path = Path(path)
     picture = Image.fromarray(array[..., 0] if array.ndim == 3 and array.shape[-1] == 1 else array)
-    tags = PngImagePlugin.PngInfo()
-    for key, value in text.items():
-        tags.add_text(key, value)
+    if is_jpeg(path):
+        comment = "; ".join(f"{key}: {value}" for key, value in text.items())
+        settings: dict[str, Any] = {"format": "JPEG", "quality": 95, "subsampling": 0, "comment": comment}
+    else:
+        tags = PngImagePlugin.PngInfo()
+        for key, value in text.items():
+            tags.add_text(key, value)
+        settings = {"format": "PNG", "pnginfo": tags}
     with replacing(path) as temporary:
-        picture.save(temporary, format="PNG", pnginfo=tags)
+        picture.save(temporary, **settings)
+
+
+def is_jpeg(path: Path) -> bool:
+    """Tells whether a file's name ends like that of a JPEG file.
+
+    Example:
+        >>> is_jpeg(Path("a.JPG")), is_jpeg(Path("a.png"))
+        (True, False)
+    """
+    return path.suffix.lower() in (".jpg", ".jpeg")
 
 
 def grid(pictures: NDArray[np.uint8], columns: int | None = None, gap: int = 2) -> NDArray[np.uint8]:
@@ -227,6 +253,12 @@ def _open(stream: BinaryIO, name: str) -> Image.Image:
         raise DataError(f"{name} is not a picture, whatever its name says.") from error
     except DECODE_ERRORS as error:
         raise DataError(f"{name} cannot be read as a picture: {_reason(error)}.") from error
+
+
+def _is_deep(picture: Image.Image) -> bool:
+    """Tells whether a file that is not decoded yet has 16 bits for each of several channels."""
+    layouts = [str(part[3]) for part in getattr(picture, "tile", [])]
+    return not picture.mode.startswith("I") and any(";16" in layout and "BGR" not in layout for layout in layouts)
 
 
 def _reason(error: Any) -> str:

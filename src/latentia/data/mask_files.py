@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from latentia.data.images import read_picture
-from latentia.data.pixels import is_grey, plain
+from latentia.data.images import further_frames, read_picture
+from latentia.data.pixels import plain
 from latentia.errors import DataError, OptionError
 
 HALF = 128
+COLOURED = 48  # levels between the channels of a pixel, which JPEG does not bring about in grey
+MOST_COLOURED = 0.01  # of what is not black
 
 
 def read_mask(path: Path | str, size: tuple[int, int], *, resize: bool = False) -> NDArray[np.bool_]:
@@ -31,23 +33,23 @@ def read_mask(path: Path | str, size: tuple[int, int], *, resize: bool = False) 
 
     Raises:
         FileError: the file is missing or cannot be read.
-        DataError: it is no picture, or in colour.
+        DataError: it is no picture, animated, or in colour.
         OptionError: it has another size.
     """
     picture = read_picture(path)
-    if not is_grey(picture):
+    frames = further_frames(picture)
+    if frames is not None:
+        raise DataError(f"The mask {path} {frames}, as an animation does: save the one that is meant by itself.")
+    try:
+        drawn = _on_black(plain(picture, 3))
+    except DataError as error:
+        raise DataError(f"The mask {path} cannot be used: {error}") from error
+    if _is_coloured(drawn):
         raise DataError(
             f"The mask {path} is in colour, so what is missing cannot be told: draw it in white on black, or give the "
             "picture itself with what is missing transparent."
         )
-    try:
-        grey = plain(picture, 1)
-    except DataError as error:
-        raise DataError(f"The mask {path} cannot be used: {error}") from error
-    if grey.mode == "LA":
-        black = Image.new("L", grey.size)
-        black.paste(grey.getchannel("L"), mask=grey.getchannel("A"))
-        grey = black
+    grey = drawn.convert("L")
     height, width = size
     if grey.size != (width, height):
         if not resize:
@@ -57,3 +59,18 @@ def read_mask(path: Path | str, size: tuple[int, int], *, resize: bool = False) 
             )
         grey = grey.resize((width, height), Image.Resampling.NEAREST)
     return np.asarray(grey) >= HALF
+
+
+def _on_black(picture: Image.Image) -> Image.Image:
+    """Lays an RGB or RGBA picture on black."""
+    black = Image.new("RGB", picture.size)
+    black.paste(picture, mask=picture.getchannel("A") if picture.mode == "RGBA" else None)
+    return black
+
+
+def _is_coloured(picture: Image.Image) -> bool:
+    """Tells whether more than a trace of what is drawn on black is in colour."""
+    levels = np.asarray(picture)
+    brightest = levels.max(-1)
+    coloured = brightest - levels.min(-1) > COLOURED
+    return int(coloured.sum()) > MOST_COLOURED * int((brightest > COLOURED).sum())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +41,7 @@ def upright(picture: Image.Image) -> Image.Image:
 
 
 def plain(picture: Image.Image, channels: int) -> Image.Image:
-    """Returns an upright 8-bit picture of mode L or RGB, or LA or RGBA where it has transparency.
+    """Returns an upright 8-bit picture of mode L or RGB, or LA or RGBA where it has transparency or NaN.
 
     Args:
         picture: of any mode; 16 bit is scaled by its full range, floats must lie in [0, 1] or [0, 255].
@@ -56,9 +57,10 @@ def plain(picture: Image.Image, channels: int) -> Image.Image:
     picture = upright(picture)
     if picture.mode.startswith("I") or picture.mode == "F":
         key, values = picture.info.get("transparency"), np.asarray(picture)
-        picture = Image.fromarray(_eight_bits(picture))
-        if isinstance(key, int):
-            picture.putalpha(Image.fromarray(np.where(values == key, 0, 255).astype(np.uint8)))
+        unseen = values == key if isinstance(key, int) else np.isnan(values)
+        picture = Image.fromarray(_eight_bits(values))
+        if unseen.any():
+            picture.putalpha(Image.fromarray(np.where(unseen, 0, 255).astype(np.uint8)))
     try:
         return _converted(picture, channels)
     except ValueError as error:  # Pillow knows no way from some rare modes, such as La
@@ -85,17 +87,26 @@ def _converted(picture: Image.Image, channels: int) -> Image.Image:
     return picture.convert("L") if picture.mode in ("1", "L", "RGB") else picture.convert("RGB").convert("L")
 
 
-def _eight_bits(picture: Image.Image) -> NDArray[np.uint8]:
-    """Scales pixels of 16 or 32 bits or floats to 8 bits."""
-    pixels = np.asarray(picture).astype(np.float64)
-    low, high = float(pixels.min()), float(pixels.max())
-    floats = 1.0 if high <= 1.0 else 255.0
-    limit = floats if picture.mode == "F" else 65535.0
+def require_known_range(pixels: NDArray[Any]) -> float:
+    """Returns what number stands for white in a picture's pixels of 16 or 32 bits or floats.
+
+    Raises:
+        DataError: it cannot be known.
+    """
+    low, high = float(np.fmin.reduce(pixels, None)), float(np.fmax.reduce(pixels, None))  # NaN only where all are
+    is_float = pixels.dtype.kind == "f"
+    white = 65535.0 if not is_float else 1.0 if high <= 1.0 else 255.0
     # Floats a little above 1, and 32-bit integers that would fit into 8, may be meant in either way.
-    doubtful = 1.0 < high < 2.0 if picture.mode == "F" else picture.mode == "I" and 0.0 < high <= 255.0
-    if doubtful or not (low >= 0.0 and high <= limit):
+    doubtful = 1.0 < high < 2.0 if is_float else pixels.dtype.itemsize > 2 and 0.0 < high <= 255.0
+    if doubtful or not (low >= 0.0 and high <= white):
         raise DataError(
             f"The picture has pixel values from {low:g} to {high:g}, whose range cannot be known: save it with 8 or 16 "
             f"bits, or as floats in [0, 1]."
         )
-    return np.round(pixels * (255.0 / limit)).astype(np.uint8)
+    return white
+
+
+def _eight_bits(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+    """Scales pixels of 16 or 32 bits or floats to 8 bits; NaN becomes 0."""
+    levels = pixels.astype(np.float64) * (255.0 / require_known_range(pixels))
+    return np.round(np.nan_to_num(levels)).astype(np.uint8)

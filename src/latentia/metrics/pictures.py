@@ -12,6 +12,7 @@ OF_ONE = 0.6745  # median of the absolute value of a standard normal variable
 # Root mean square of four values of which at least two were cut off, for noise of 1: so that the median over all
 # squares on black is right (by simulation). It is then within 7 % on anything near black, too.
 CUT_OFF, OF_FOUR = 2, 0.358
+BAND = 256  # rows, an even number, that are looked at together: pictures may be large
 
 
 def psnr(truth: NDArray[Any], guess: NDArray[Any], where: NDArray[np.bool_] | None = None) -> float:
@@ -50,15 +51,20 @@ def noise_level(picture: NDArray[Any], seen: NDArray[np.bool_] | None = None) ->
         >>> abs(noise_level(0.5 + noise) - 0.1) < 0.01
         True
     """
+    bands = [slice(top, top + BAND) for top in range(0, len(picture), BAND)]
+    levels = np.concatenate([_levels(picture[band], None if seen is None else seen[band]) for band in bands])
+    return float(np.median(levels)) if levels.size else 0.0
+
+
+def _levels(picture: NDArray[Any], seen: NDArray[np.bool_] | None) -> NDArray[np.float32]:
+    """Returns what each square of two by two says of the level, in one row."""
     corners = _corners(picture.astype(np.float64))
     inside = np.minimum(corners, 1 - corners)  # how far from black or white
     detail = np.abs(corners[0] - corners[1] - corners[2] + corners[3]) / (2 * OF_ONE)
     is_cut_off = (inside <= 0).sum(0) >= CUT_OFF
     size = cast(NDArray[np.float64], np.sqrt(np.square(inside).mean(0)))
-    level = np.where(is_cut_off, size / OF_FOUR, cast(NDArray[np.float64], detail))
-    if seen is not None:
-        level = level[_corners(seen).all(0)]
-    return float(np.median(level)) if level.size else 0.0
+    level = np.where(is_cut_off, size / OF_FOUR, cast(NDArray[np.float64], detail)).astype(np.float32)
+    return level.ravel() if seen is None else level[_corners(seen).all(0)].ravel()
 
 
 def _corners(values: NDArray[Any]) -> NDArray[Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentia.data import Canvas, from_channels
+from latentia.data import Canvas, Progress, from_channels
 from latentia.errors import DataError
 from latentia.runs import TrainedModel
 from latentia.tasks.complete import Completions, complete, require_pictures
@@ -87,7 +87,13 @@ class Inpainting:
 
 
 def inpaint(
-    trained: TrainedModel, canvas: Canvas, *, n_samples: int = 8, seed: int = 0, steps: int | None = None
+    trained: TrainedModel,
+    canvas: Canvas,
+    *,
+    n_samples: int = 8,
+    seed: int = 0,
+    steps: int | None = None,
+    progress: Progress | None = None,
 ) -> Inpainting:
     """Fills in what is missing of a picture.
 
@@ -100,6 +106,7 @@ def inpaint(
         n_samples: different completions.
         seed: of the draws.
         steps: of gradient to refine what the model believes; see `complete`.
+        progress: is told how many squares of how many are done.
 
     Raises:
         DataError: nothing is missing, or everything.
@@ -116,8 +123,7 @@ def inpaint(
     form = require_pictures(trained)
     if not canvas.holes.any():
         raise DataError("Nothing of the picture is missing: there is nothing to fill in.")
-    if canvas.missing.all():
-        raise DataError("All of the picture is missing: to make new pictures, use generate.")
+    require_seen(canvas)
     size = (form.height, form.width)
     squares = squares_around(canvas.holes, size)
     patches: list[Patch] = []
@@ -128,7 +134,19 @@ def inpaint(
             for batch in as_batches(canvas, part, form.channels, size)
         ]
         patches += [_patch(canvas, square, completed, number) for number, square in enumerate(part)]
+        if progress is not None:
+            progress(len(patches), len(squares))
     return Inpainting(canvas, tuple(patches))
+
+
+def require_seen(canvas: Canvas) -> None:
+    """Refuses a picture of which nothing is seen.
+
+    Raises:
+        DataError: all of it is missing.
+    """
+    if canvas.missing.all():
+        raise DataError("All of the picture is missing: to make new pictures, use generate.")
 
 
 def _patch(canvas: Canvas, square: Square, completed: Sequence[Completions], number: int) -> Patch:

@@ -17,7 +17,7 @@ from latentia.errors import OptionError
 from latentia.metrics import noise_level
 from latentia.runs import TrainedModel
 from latentia.tasks.complete import complete, expect, require_pictures
-from latentia.tasks.inpaint import inpaint
+from latentia.tasks.inpaint import inpaint, require_seen
 from latentia.tasks.patches import as_batches, to_size
 from latentia.tasks.squares import Square, tiles
 
@@ -90,6 +90,7 @@ def restore(
     form = require_pictures(trained)
     if noise is not None and not 0 <= noise <= 1:
         raise OptionError(f"The level of noise must lie in [0, 1], not {noise}.")
+    require_seen(canvas)
     work = _Work(trained, canvas, tiles(canvas.size, (form.height, form.width)), seed, steps)
     level = work.estimate() if noise is None else noise
     noisy = level >= LEAST_NOISE

@@ -106,6 +106,22 @@ def write_error(path: Path, error: OSError) -> FileError:
     return FileError(f"Cannot write {path}: {error.strerror or error}.")
 
 
+def expand(path: str | Path) -> Path:
+    """Returns a path with a home folder in the place of `~` or `~somebody`.
+
+    Raises:
+        FileError: there is no such home folder.
+
+    Example:
+        >>> expand("~/photos") == Path.home() / "photos"
+        True
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise FileError(f"There is no file or folder {path}: nobody of this name has a home folder.") from error
+
+
 def require_no_folder(path: Path) -> None:
     """Checks that a file can be put at a place.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from latentia.estimators import VAE, ImageVAE, SpeechVAE
+from latentia.files import expand
 from latentia.runs import RunFolder, read_history, read_model
 
 ESTIMATORS = {"image": ImageVAE, "speech": SpeechVAE, "vector": VAE}
@@ -32,7 +33,7 @@ def load(name_or_path: str | Path) -> ImageVAE | SpeechVAE | VAE:
         >>> bool((same.transform(x) == vae.transform(x)).all())
         True
     """
-    run = RunFolder(Path(name_or_path).expanduser())
+    run = RunFolder(expand(name_or_path))
     trained = read_model(run.path)
     estimator = ESTIMATORS[trained.preprocessing.kind]
     return estimator.from_trained(trained, read_history(run))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Generator
 from enum import IntEnum
 
 import numpy as np
@@ -20,6 +22,13 @@ class Stream(IntEnum):
     BINARISE = 12
     IMPORTANCE = 13
     COMPLETE = 20
+
+
+@contextlib.contextmanager
+def kept_noise() -> Generator[None]:
+    """Leaves torch's random state, that of GPUs included, as it was before the block."""
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        yield
 
 
 def seed_noise(seed: int, stream: Stream, step: int = 0) -> None:

@@ -20,6 +20,8 @@ from latentia.runs import RunFolder
     ("options", "said"),
     [
         (("no/such/folder",), "There is no file or folder no/such/folder"),
+        (("",), "an empty name"),
+        (("~nobody-of-this-name/photos",), "There is no file or folder ~nobody-of-this-name/photos"),
         (("digitz",), "did you mean 'digits'?"),
         (("digits", "--preset", "imagge"), "did you mean 'image'?"),
         (("digits", "--set", "training.epoch=3"), "did you mean 'epochs'?"),

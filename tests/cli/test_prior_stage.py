@@ -7,7 +7,9 @@ import os
 import signal
 import sys
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.cli.test_interruption import start, wait_for
 
@@ -106,8 +108,6 @@ def test_unknown_stages(cli, own_run):
 
 
 def test_other_data(cli, own_run, pictures, tmp_path, snapshot):
-    import numpy as np
-
     np.save(tmp_path / "vectors.npy", np.random.default_rng(0).normal(size=(30, 5)))
     np.save(tmp_path / "larger.npy", np.random.default_rng(0).integers(0, 255, (30, 16, 16), dtype=np.uint8))
     before = snapshot(own_run)
@@ -120,6 +120,23 @@ def test_other_data(cli, own_run, pictures, tmp_path, snapshot):
         assert result.code == 2
         assert message in result.err
     assert snapshot(own_run) == before
+
+
+def test_other_labels(cli, tiny, tmp_path):
+    for index in range(24):
+        pixels = np.random.default_rng(index).integers(0, 255, (8, 8), dtype=np.uint8)
+        place = tmp_path / "pictures"
+        place.mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(place / f"{index:02}.png")
+    rows = [f"{index:02}.png,{'ab'[index % 2]}" for index in range(24)]
+    (tmp_path / "labels.csv").write_text("file_name,label\n" + "\n".join(rows))
+    train = ("train", tmp_path / "pictures", "-o", tmp_path / "run")
+    labels = ("--labels", tmp_path / "labels.csv")
+    assert cli(*train, *labels, "--epochs", 1, *tiny).code == 0
+    result = cli(*train, "--stage", "prior", *STEPS)
+    assert result.code == 2
+    assert "give the same labels" in result.err
+    assert cli(*train, *labels, "--stage", "prior", *STEPS).code == 0
 
 
 def test_runs_that_are_not_finished(cli, own_run, tmp_path):

@@ -34,8 +34,9 @@ def test_components_start_where_the_latents_are() -> None:
     assert (prior.mean.abs() > 40).all()
 
 
-def test_latents_that_do_not_vary_have_a_density_nevertheless() -> None:
+@pytest.mark.parametrize("n", [1, 50])
+def test_latents_that_do_not_vary_have_a_density_nevertheless(n: int) -> None:
     for prior in (FlowPrior(2), MixtureOfGaussians(2, components=3)):
-        prior.start_near(torch.tensor([[1.0, 2.0]]).expand(50, 2))
+        prior.start_near(torch.tensor([[1.0, 2.0]]).expand(n, 2))
         assert torch.isfinite(prior().log_prob(torch.tensor([1.0, 2.0])))
         assert torch.isfinite(prior().sample((5,))).all()

@@ -37,6 +37,16 @@ def test_a_guess_is_the_mean_of_a_normal_distribution_given_a_part() -> None:
     assert (found - x).square().mean().sqrt() < 0.02
 
 
+@pytest.mark.parametrize("colours", [1, 3])
+def test_pictures_of_few_degrees_of_freedom(colours: int) -> None:
+    halves = torch.rand(300, colours, 2, 1, generator=torch.Generator().manual_seed(0))
+    x = halves.repeat_interleave(32, 2).expand(-1, -1, -1, 64)
+    given = torch.zeros(300, 1, 64, 64, dtype=torch.bool)
+    given[:, :, :32] = True  # where all axes look alike
+    found = started(x, 2 * colours, 2).forward(x, given).mean
+    assert (found - x)[:, :, :32].abs().max() < 0.02
+
+
 @pytest.mark.parametrize("latent_dim", [1, 2, 5])
 def test_standard_latents_draw_from_that_distribution(latent_dim: int) -> None:
     """With fewer latents than components the first of these vary, the others staying what they are expected to be."""

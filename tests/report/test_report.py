@@ -54,10 +54,10 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
-def report(tmp_path, model, *, history=HISTORY, **options):
+def report(tmp_path, model, *, history=HISTORY, rows=ROWS, **options):
     trained, dataset = model
-    metrics = evaluate(trained, dataset, rows=ROWS)
-    write_report(tmp_path / "report.html", trained, dataset, metrics, history, rows=ROWS, **options)
+    metrics = evaluate(trained, dataset, rows=rows)
+    write_report(tmp_path / "report.html", trained, dataset, metrics, history, rows=rows, **options)
     text = (tmp_path / "report.html").read_text("utf-8")
     return text, Page(text)
 
@@ -127,7 +127,22 @@ def test_models_of_arrays_say_how_to_fit_them_again(tmp_path, vectors):
     named = replace(trained, data=replace(trained.data, name="arrays"))
     text, _ = report(tmp_path, (named, dataset))
     assert "latentia.VAE(preset=" in text
+    assert "vae.fit(x)" in text
     assert "latentia train" not in text
+
+
+def test_models_of_labelled_arrays_are_fitted_again_with_labels(tmp_path, digits):
+    trained, dataset = digits
+    config = trained.config.with_settings({"model": {"label": "label", "classes": 10}})
+    named = replace(trained, data=replace(trained.data, name="arrays"), config=config)
+    text, _ = report(tmp_path, (named, dataset))
+    assert "latentia.ImageVAE(preset=" in text
+    assert "vae.fit(x, y)" in text
+
+
+def test_few_pictures_have_neighbours_too(tmp_path, digits):
+    assert "alike" in anchors(report(tmp_path, digits, rows=np.arange(5))[1])
+    assert "alike" not in anchors(report(tmp_path, digits, rows=np.arange(2))[1])
 
 
 def test_a_model_without_history_or_labels(tmp_path, digits):

@@ -271,3 +271,5 @@ def test_wrong_models_and_options_are_refused(masked, vectors, speech) -> None:
             inpaint(trained, canvas)
     with pytest.raises(OptionError, match="at least 1"):
         inpaint(masked[0], canvas, n_samples=0)
+    with pytest.raises(OptionError, match="seed must be at least 0"):
+        inpaint(masked[0], canvas, seed=-1)

@@ -37,14 +37,14 @@ def embed(
     from latentia.cli.media import require_no_input
     from latentia.data import open_for
     from latentia.errors import OptionError
-    from latentia.files import make_folder, replacing, require_no_folder
+    from latentia.files import expand, make_folder, replacing, require_no_folder
     from latentia.runs import read_model
 
     require_no_folder(output)
     trained = read_model(run)
     if frames and trained.preprocessing.kind != "speech":
         raise OptionError("Only models of speech have latents of frames: leave --frames out.")
-    require_no_input([output], [path for path in (Path(data).expanduser(), labels) if path is not None])
+    require_no_input([output], [path for path in (expand(data), labels) if path is not None])
     source = open_for(data, trained.preprocessing.kind, labels=labels, mirror=mirror)
     import numpy as np
 

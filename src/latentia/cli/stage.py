@@ -9,7 +9,14 @@ from latentia.cli.console import counting, say
 from latentia.cli.measure import describe
 from latentia.cli.outcome import STOPPED, InterruptionError, Outcome
 from latentia.cli.standing import is_complete, is_unfinished
-from latentia.cli.train import Job, load_data, require_same_data, where_to_look, write_documents
+from latentia.cli.train import (
+    Job,
+    load_data,
+    require_same_data,
+    require_same_labels,
+    where_to_look,
+    write_documents,
+)
 from latentia.errors import OptionError, RunError, nearest
 
 STAGES = ("prior",)
@@ -45,6 +52,7 @@ def fit_prior_stage(job: Job, settings: Mapping[str, Any]) -> Outcome:
     config = second_stage_config(trained.config, settings)
     with run.locked():
         dataset = load_data(job, trained.preprocessing)
+        require_same_labels(job, dataset, trained.data, trained.label_names)
         prior, stage = config.model.prior.name, config.prior_stage
         say(
             f"Second stage: encoder and decoder of {run.path} stay as they are; the prior {prior} is fitted to the "

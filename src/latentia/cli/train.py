@@ -16,6 +16,7 @@ from latentia.cli.options import DataArgument, LabelsFile, Mirror, NoMedia, Skip
 from latentia.cli.outcome import STOPPED, InterruptionError, Outcome
 from latentia.cli.standing import ending, is_complete, last_state
 from latentia.errors import DataError, OptionError, RunError
+from latentia.files import expand
 
 if TYPE_CHECKING:
     from latentia.config import Config
@@ -140,12 +141,7 @@ def _resume(job: Job, limits: dict[str, Any]) -> Outcome:
             text = f"The training in {run.path} has finished already; {HOW_TO_GO_ON[over]}."
             return Outcome(f"{text}\nLook at {run.report}", {"run": str(run.path), "ending": over})
         training = _prepare(job, config, preprocessing)
-        changed = record.labels and record.labels != training.trained.data.labels
-        if changed or dict(training.trained.label_names) != label_names:
-            raise DataError(
-                f"The labels are not those that the training in {run.path} began with; give the same labels "
-                "(--labels, metadata.csv), or start a new run with another -o."
-            )
+        require_same_labels(job, training.dataset, record, label_names)
         if config != recorded:
             write_config(run, training.trained)
         if over is None:
@@ -167,6 +163,22 @@ def require_same_data(job: Job, preprocessing: Preprocessing, record: DataRecord
         raise DataError(
             f"{job.source.name} is not what the training in {job.run.path} began with ({record.name}), or has changed "
             "since; start a new run with another -o."
+        )
+
+
+def require_same_labels(job: Job, dataset: Dataset, record: DataRecord, names: Mapping[str, tuple[str, ...]]) -> None:
+    """Checks that the labels are those that a run began with.
+
+    Raises:
+        DataError: they are others, or missing.
+    """
+    from latentia.training.fit import labels_digest
+
+    changed = record.labels and record.labels != labels_digest(dataset)
+    if changed or dict(dataset.label_names) != dict(names):
+        raise DataError(
+            f"The labels are not those that the training in {job.run.path} began with; give the same labels (--labels, "
+            "metadata.csv), or start a new run with another -o."
         )
 
 
@@ -299,8 +311,8 @@ def _require_new(run: RunFolder) -> None:
 
 def _require_outside(run: RunFolder, data: str) -> None:
     """Refuses a run folder among the data: what the verbs write into it would be read as data next time."""
-    folder = Path(data).expanduser()
-    if folder.is_dir() and run.path.resolve().is_relative_to(folder.resolve()):
+    folder = expand(data)
+    if data and folder.is_dir() and run.path.resolve().is_relative_to(folder.resolve()):
         raise OptionError(
             f"The run folder {run.path} would lie in the data folder {folder}, whose files it would become; "
             "choose another folder with -o."

@@ -15,6 +15,7 @@ from latentia.data.media import MEDIA, is_named_as
 from latentia.data.named import named_sets, open_named
 from latentia.data.source import NOUNS, FileKind, Kind, Source
 from latentia.errors import DataError, FileError, OptionError, nearest
+from latentia.files import expand
 
 
 def open_source(
@@ -71,12 +72,10 @@ def _open(data: str | Path, mirror: Path | None, kind: FileKind | None) -> Sourc
     if not name:
         raise OptionError("The data have an empty name: give a folder, a file or the name of a data set.")
     try:
-        path = Path(data).expanduser()
+        path = expand(data)
         is_folder, exists = path.is_dir(), path.exists()
     except OSError as error:
         raise FileError(f"Cannot read {name}: {error.strerror or error}.") from error
-    except RuntimeError as error:  # the home folder of somebody who has none
-        raise FileError(f"There is no file or folder {name}.") from error
     if is_folder:
         return open_folder(path, name, kind)
     if exists:

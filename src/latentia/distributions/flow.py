@@ -61,7 +61,7 @@ class FlowPrior(LazyPrior):
     @torch.no_grad()
     def start_near(self, latents: Tensor) -> None:
         """Makes the transformation next to the latents standardise them."""
-        scale = latents.std(0).clamp_min(LEAST_SCALE)
+        scale = latents.std(0, correction=0).clamp_min(LEAST_SCALE)
         _set_affine(next(iter(cast(Any, self.flow.transform).transforms)), -latents.mean(0) / scale, -scale.log())
 
     def forward(self) -> Distribution:

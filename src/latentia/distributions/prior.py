@@ -67,7 +67,7 @@ class MixtureOfGaussians(LazyPrior):
         self.logits.zero_()
         self.mean.copy_(latents[torch.randint(len(latents), (self.components,))])
         width = self.components ** (-1 / (self.latent_dim + 4))
-        self.log_scale.copy_((width * latents.std(0)).clamp_min(LEAST_SCALE).log().expand_as(self.mean))
+        self.log_scale.copy_((width * latents.std(0, correction=0)).clamp_min(LEAST_SCALE).log().expand_as(self.mean))
 
     def forward(self) -> Distribution:
         return NormalMixture(self.logits, self.mean, self.log_scale.exp())

@@ -20,7 +20,7 @@ from latentia.data import Dataset, Preprocessing, Source
 from latentia.errors import OptionError, RunError
 from latentia.estimators.parts import ROLES, Parts
 from latentia.evaluation import model_card
-from latentia.files import make_folder, write_text
+from latentia.files import expand, make_folder, write_text
 from latentia.presets import resolve
 from latentia.runs import RunFolder, TrainedModel, write_history, write_model
 
@@ -171,7 +171,7 @@ class BaseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         """
         check_is_fitted(self)
         self._parts.require_registered()
-        run = RunFolder(make_folder(Path(folder).expanduser()))
+        run = RunFolder(make_folder(expand(folder)))
         with run.locked():
             _require_run_folder(run)
             write_model(run, self.trained_)

@@ -23,6 +23,7 @@ from latentia.errors import OptionError
 from latentia.estimators.base import BaseVAE, Floats, History, seed_of
 from latentia.estimators.likelihood import log_likelihood
 from latentia.estimators.parts import Parts
+from latentia.noise import kept_noise
 from latentia.runs import TrainedModel
 
 Vectors = NDArray[np.float64]
@@ -91,7 +92,7 @@ class VAE(BaseVAE):
         check_is_fitted(self)
         if n_samples < 1:
             raise OptionError(f"n_samples must be at least 1, not {n_samples}.")
-        with torch.inference_mode(), torch.random.fork_rng():
+        with torch.inference_mode(), kept_noise():
             torch.manual_seed(seed_of(random_state))
             drawn = self._exact.decode(self._exact.draw(n_samples)).sample()[0]
         return self._preprocessing.invert(drawn.numpy())

@@ -17,6 +17,7 @@ AXES = 64
 ITERATIONS = 4  # of the search for components
 CAUTION = 20.0  # chosen on held-out digits, clothes, faces and CIFAR pictures
 LEAST_LEVEL = 1e-6
+LEAST_SHARE = 1e-6  # of the variance of the first component
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,8 @@ class LinearGuess(nn.Module):
         _, scales, directions = torch.pca_lowrank(flat, count, niter=ITERATIONS)
         variances = scales.square() / len(flat)
         left = (total - variances.sum()) / (flat.shape[1] - count + 1)
-        level = left.clamp_min(LEAST_LEVEL)
+        # Beside axes that are longer by far, less would be lost to rounding.
+        level = left.clamp_min(max(LEAST_LEVEL, LEAST_SHARE * float(variances.max())) if count else LEAST_LEVEL)
         self.axes[:count] = ((variances - level).clamp_min(0).sqrt() * directions).T.view(count, *self.mean.shape)
         self.level.copy_(CAUTION * level)
 

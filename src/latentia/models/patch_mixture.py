@@ -9,8 +9,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from latentia.models.conjugate import solve
 from latentia.models.tiles import Tiles
+from latentia.nets.conjugate import solve
 
 KINDS = 320
 RANK = 48

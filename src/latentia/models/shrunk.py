@@ -18,6 +18,7 @@ ITERATIONS = 3  # of the search for them
 MOVED = 16  # copies of an example at most
 PART = 32  # of a side, by which they are moved at most
 LEARNED_FROM = 4096  # examples, copies included
+MOST_NUMBERS = 2**25  # of half of them
 LEAST_SHARE = 0.01  # of the power, left over by the components
 SHRINKAGES = (0.05, 0.15, 0.4, 0.7, 0.9, 1.0)
 JUDGED = 48  # pictures that are filled in to choose one
@@ -105,10 +106,11 @@ class ShrunkGuess(nn.Module):
         self.shrinkage.fill_(1.0)
         if len(examples) < LEAST_EXAMPLES or not len(self.components):
             return
-        halves = [self._waves(half) for half in examples.float().chunk(2)]
+        first, second = examples.float().chunk(2)
+        halves = [self._waves(first), self._waves(second)]
         known = [self._principal(half) for half in halves]
         share = self._share(halves, known)
-        judged = examples[len(examples) // 2 :][:JUDGED].float()
+        judged = second[:: max(1, len(second) // JUDGED)][:JUDGED]
         misfits = [self._take(known[0], share, shrinkage)._misfit(judged, after) for shrinkage in SHRINKAGES]
         self._take(self._principal(torch.cat(halves)), share, SHRINKAGES[misfits.index(min(misfits))])
 
@@ -165,6 +167,7 @@ class ShrunkGuess(nn.Module):
         """Returns how far off pictures (N, C, H, W) are of which single pixels or a frame are given."""
         generator = torch.Generator().manual_seed(0)
         single = torch.rand(len(x), 1, *x.shape[2:], generator=generator) < 0.15
+        single = single.to(x.device)
         frame = torch.ones_like(single)
         rows, columns = (slice(length // 4, length - length // 4) for length in x.shape[2:])
         frame[:, :, rows, columns] = False
@@ -183,7 +186,7 @@ def _moved(away: Tensor) -> Tensor:
     rows, columns = (max(1, length // PART) for length in away.shape[2:])
     large = F.pad(away, (columns, columns, rows, rows), mode="replicate")
     moved = [away]
-    for _ in range(min(MOVED, LEARNED_FROM // (2 * len(away))) - 1):
+    for _ in range(min(MOVED, LEARNED_FROM // (2 * len(away)), MOST_NUMBERS // away.numel()) - 1):
         top, left = (int(torch.randint(2 * most + 1, (), generator=generator)) for most in (rows, columns))
         moved.append(large[:, :, top : top + away.shape[2], left : left + away.shape[3]])
     return torch.cat(moved)

@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from latentia.models.conjugate import solve
 from latentia.nets.base import Shape
+from latentia.nets.conjugate import solve
 
 STEPS = 20
 SMOOTHING = 5  # frequencies to each side that share an estimate of their power

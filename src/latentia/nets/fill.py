@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from latentia.nets.conjugate import solve
+
 STEPS = 10
 TRUST = 1e-2  # weight of the middle beside what is given, so that a picture of which nothing is given is the middle
 TINY = 1e-12
@@ -64,21 +66,7 @@ def _least_bending(surface: Tensor, hidden: Tensor, steps: int) -> Tensor:
     def bent(values: Tensor) -> Tensor:
         return hidden * _laplacian(_laplacian(values))
 
-    residual = -bent(surface)
-    direction, change = residual, torch.zeros_like(surface)
-    power = _squares(residual)
-    for _ in range(steps):
-        image = bent(direction)
-        step = power / ((direction * image).sum((2, 3), keepdim=True) + TINY)
-        change = change + step * direction
-        residual = residual - step * image
-        power, before = _squares(residual), power
-        direction = residual + power / (before + TINY) * direction
-    return change
-
-
-def _squares(values: Tensor) -> Tensor:
-    return values.square().sum((2, 3), keepdim=True)
+    return solve(-bent(surface), bent, lambda residual: residual, steps, together=(2, 3))
 
 
 def _laplacian(values: Tensor) -> Tensor:

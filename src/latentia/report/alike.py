@@ -11,6 +11,7 @@ from latentia.report.material import Material
 from latentia.tasks import Encoding, attribute, change, neighbours, present, reconstruct
 
 EXAMPLES = 6
+FEWEST_ALIKE = 3  # pictures in a row: one, and two of which one is nearer
 ATTRIBUTES = 4
 STRENGTHS = tuple(np.linspace(-0.5, 1.5, 9).tolist())
 FEWEST = 5  # examples of a class whose mean means something
@@ -18,8 +19,8 @@ FEWEST = 5  # examples of a class whose mean means something
 
 def alike(material: Material) -> Section | None:
     """Examples, and those whose latents are nearest to theirs."""
-    columns = material.shown_in_row
-    if not material.pictures or len(material.encoding) <= columns:
+    columns = min(material.shown_in_row, len(material.encoding))
+    if not material.pictures or columns < FEWEST_ALIKE:
         return None
     shown_rows = spread(np.arange(len(material.encoding)), EXAMPLES)
     asked = Encoding(material.encoding.mean[shown_rows], material.encoding.std[shown_rows])

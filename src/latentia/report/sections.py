@@ -254,15 +254,21 @@ def _command(trained: TrainedModel) -> str:
         train = f"latentia train {shlex.quote(trained.data.name)} -o RUN{labels}{skip_bad}"
         first = f"{train} --config config.yaml"
         return f"{first}\n{train} --stage prior --config prior.yaml" if _staged(trained) else first
-    estimator = "ImageVAE" if trained.preprocessing.kind == "image" else "VAE"
+    # Waveforms come with a rate of their own, which the model does not know.
+    rate = "sample_rate=RATE, " if trained.preprocessing.kind == "speech" else ""
+    estimator = f"latentia.{ESTIMATORS[trained.preprocessing.kind]}"
+    data = "x, y" if trained.config.model.label is not None else "x"
     lines = (
+        "import latentia, yaml",
         'settings = yaml.safe_load(open("config.yaml"))',
-        f"vae = latentia.{estimator}(preset=settings.pop('preset'), settings=settings).fit(x)",
+        f"vae = {estimator}({rate}preset=settings.pop('preset'), settings=settings)",
+        f"vae.fit({data})",
         'vae.fit_prior(x, settings=yaml.safe_load(open("prior.yaml")))',
     )
-    return "\n".join(lines if _staged(trained) else lines[:2])
+    return "\n".join(lines if _staged(trained) else lines[:-1])
 
 
+ESTIMATORS = {"image": "ImageVAE", "speech": "SpeechVAE", "vector": "VAE"}
 SectionMaker = Callable[[Material], Section | None]
 FIRST: tuple[SectionMaker, ...] = (
     *(diagnosis, reconstructions, completions, recordings, samples, voices, traversals, utterance_latents, ways),

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from latentia.core import Batch, Latents, join
 from latentia.data import Dataset, ImagePreprocessing, Indices, prepare
 from latentia.errors import OptionError
-from latentia.noise import Stream, seed_noise
+from latentia.noise import Stream, kept_noise, seed_noise
 from latentia.runs import TrainedModel
 
 BATCH = 256
@@ -27,8 +27,14 @@ SEQUENCES = 32  # of some seconds each, which take as much memory
 
 @contextlib.contextmanager
 def seeded(seed: int, stream: Stream, step: int = 0) -> Generator[None]:
-    """Makes torch's noise within the block a function of the arguments; the caller's random state stays as it is."""
-    with torch.random.fork_rng():
+    """Makes torch's noise within the block a function of the arguments; the caller's random state stays as it is.
+
+    Raises:
+        OptionError: a negative seed.
+    """
+    if seed < 0:
+        raise OptionError(f"The seed must be at least 0, not {seed}.")
+    with kept_noise():
         seed_noise(seed, stream, step)
         yield
 

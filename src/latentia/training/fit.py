@@ -6,7 +6,6 @@ import contextlib
 import copy
 import hashlib
 import logging
-import math
 import warnings
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +25,6 @@ from latentia.data import (
     Dataset,
     Indices,
     Preprocessing,
-    both_ways,
     build_masks,
     give,
     holdout,
@@ -39,7 +37,7 @@ from latentia.errors import OptionError
 from latentia.files import make_folder
 from latentia.hardware import choose_precision, detect, tuned_cpu
 from latentia.models import ConditionalVAE, LatentModel, SequenceVAE, build_model, build_objective
-from latentia.noise import Stream, seed_noise
+from latentia.noise import Stream, kept_noise, seed_noise
 from latentia.objectives import Objective
 from latentia.runs import DataRecord, RunFolder, TrainedModel, write_config, write_model
 from latentia.training.callbacks import Checkpointer, EarlyStopping, EpochLog, Interruption, Limits, validation_losses
@@ -47,13 +45,12 @@ from latentia.training.checkpoint import load_checkpoint
 from latentia.training.estimate import Estimate, estimate
 from latentia.training.labels import with_classes
 from latentia.training.loader import TrainingLoader, ValidationLoader
+from latentia.training.look import first_look
 from latentia.training.module import VAEModule
 from latentia.training.prior import fit_prior, read_posteriors
 
 Ending = Literal["finished", "time", "early", "interrupted"]
 PRIOR_EXAMPLES = 4096
-FIRST_LOOK = {"image": 8192, "vector": 4096, "speech": 256}  # examples
-LEAST_LOOK, MOST_NUMBERS = 64, 2**26  # of large pictures no more examples than have so many numbers
 
 
 @dataclass(frozen=True)
@@ -104,7 +101,7 @@ class Training:
     def estimate(self) -> Estimate:
         """Measures how long this will take and how much memory; see `estimate`."""
         rows = self.train[: self.config.training.batch_size]
-        with tuned_cpu(), torch.random.fork_rng(devices=[]):
+        with tuned_cpu(), kept_noise():
             batch = prepare(self.dataset.batch(rows), self.trained.preprocessing)
             batch = spoil(give(batch, build_masks(self.config.training.masks)), self.config.training.noise)
             precision = choose_precision(self.config.training.precision, detect())
@@ -143,19 +140,19 @@ def prepare_training(
     config = with_classes(config, dataset)
     seed = config.training.seed
     train, validation = holdout(dataset, config.data.validation_fraction, seed)
-    with torch.random.fork_rng(devices=[]):
+    with kept_noise():
         seed_noise(seed, Stream.INITIALISE)
         model = build_model(config.model, preprocessing.event_shape, parts)
     _require_fit(model, preprocessing)
     _require_masks(model, config.training)
     _require_changes(config.training, preprocessing)
-    with torch.random.fork_rng(devices=[]):
+    with kept_noise():
         seed_noise(seed, Stream.INITIALISE, 1)
-        _start(model, _first_look(dataset, train, preprocessing, config.training.mirror), parts or {})
+        _start(model, first_look(dataset, train, preprocessing, config.training.mirror), parts or {})
     problems: dict[str, int] = {}
     for problem in dataset.problems:
         problems[problem.kind] = problems.get(problem.kind, 0) + 1
-    digest = _labels_digest(dataset)
+    digest = labels_digest(dataset)
     record = DataRecord(name, fingerprint, len(train), len(validation), problems, digest, labels_file, skip_bad)
     trained = TrainedModel(model, preprocessing, config, record, dict(dataset.label_names))
     objective = (parts or {}).get("objective") or build_objective(config.objective)
@@ -163,7 +160,7 @@ def prepare_training(
     return Training(model, objective, dataset, train, validation, trained)
 
 
-def _labels_digest(dataset: Dataset) -> str:
+def labels_digest(dataset: Dataset) -> str:
     """Returns what changes when labels do; "" where there are none."""
     state = hashlib.blake2b(digest_size=16)
     for head, values in sorted(dataset.labels.items()):
@@ -209,7 +206,7 @@ def fit(
     checkpoints = [] if run is None else [Checkpointer(run, config.checkpoint_minutes)]
     early = [] if config.patience is None else [EarlyStopping(config.patience)]
     if not resume or _ending(module) is None:  # at least one step, and with it a checkpoint, whatever the time
-        with tuned_cpu(), torch.random.fork_rng(devices=[]), _quiet():
+        with tuned_cpu(), kept_noise(), _quiet():
             _run(training, module, [*checkpoints, EpochLog(run), *early, Limits(), *callbacks, interruption])
         for checkpointer in checkpoints:
             checkpointer.save(module)
@@ -283,18 +280,10 @@ def _finish(model: SequenceVAE, training: Training) -> None:
         return
     rows = spread(training.train, PRIOR_EXAMPLES)
     parts = (rows[start : start + config.batch_size] for start in range(0, len(rows), config.batch_size))
-    with tuned_cpu(), torch.random.fork_rng(devices=[]):
+    with tuned_cpu(), kept_noise():
         posteriors = read_posteriors(model, (prepare(training.dataset.batch(part), form) for part in parts))
         stage = PriorStageConfig(steps=config.prior_steps, batch_size=64, learning_rate=2e-3, seed=config.seed)
         fit_prior(model, posteriors, stage)
-
-
-def _first_look(dataset: Dataset, train: Indices, preprocessing: Preprocessing, mirror: bool) -> Batch:
-    """Returns the examples that a model looks at before the training."""
-    affordable = max(LEAST_LOOK, MOST_NUMBERS // math.prod(preprocessing.event_shape))
-    count = min(FIRST_LOOK[preprocessing.kind], affordable) // (2 if mirror else 1)
-    batch = prepare(dataset.batch(spread(train, count)), preprocessing)
-    return both_ways(batch) if mirror else batch
 
 
 def _start(model: LatentModel, batch: Batch, given: Mapping[str, Any]) -> None:

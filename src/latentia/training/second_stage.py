@@ -19,8 +19,9 @@ from latentia.data import Dataset, Indices, holdout, prepare, require_trainable,
 from latentia.errors import OptionError
 from latentia.hardware import tuned_cpu
 from latentia.models import PRIOR_ROLES, LatentModel, with_new_priors
-from latentia.noise import Stream, seed_noise
+from latentia.noise import Stream, kept_noise, seed_noise
 from latentia.runs import TrainedModel
+from latentia.training.look import affordable
 from latentia.training.prior import Posteriors, Progress, fit_prior, mean_prior_nats, read_posteriors
 
 # Of the same cost as a flow to a tenth of a nat, it leaves the space between clusters as empty as the data do, where a
@@ -104,14 +105,15 @@ def fit_second_stage(
     require_trainable(dataset)
     rows, kept = holdout(dataset, config.data.validation_fraction, config.training.seed)
     form, seed = trained.preprocessing, config.prior_stage.seed
-    with tuned_cpu(), torch.random.fork_rng(devices=[]):
+    with tuned_cpu(), kept_noise():
         seed_noise(seed, Stream.INITIALISE)
         model = with_new_priors(trained.model, config.model, form.event_shape, parts).eval().requires_grad_(False)
         _require_weights(model, config)
         posteriors = _posteriors(trained, dataset, spread(rows, MOST_EXAMPLES[form.kind]), seed)
         held_out = _posteriors(trained, dataset, kept, seed) if len(kept) else None
         seed_noise(seed, Stream.INITIALISE, 1)
-        shown = prepare(dataset.batch(spread(rows, EXAMPLES_SHOWN)), form).to(trained.device)
+        count = min(EXAMPLES_SHOWN, affordable(form.event_shape))
+        shown = prepare(dataset.batch(spread(rows, count)), form).to(trained.device)
         model.prior.start_at(model.examples(shown))
         mean, scale = posteriors.code
         model.prior.start_near(mean + scale * torch.randn_like(scale))

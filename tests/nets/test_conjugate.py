@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from latentia.models.conjugate import solve
+from latentia.nets.conjugate import solve
 
 
 def systems(n: int, size: int) -> tuple[torch.Tensor, torch.Tensor]:

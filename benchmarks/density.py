@@ -49,9 +49,10 @@ def system(preset: str) -> str:
 
 def train_ours(name: str, preset: str, options: Options, minutes: float) -> LatentModel:
     """Trains one of ours for a time."""
-    prepared = ours.prepare_pictures(name, preset, options, max_minutes=minutes, epochs=FOREVER, patience=None)
-    kept = np.setdiff1d(prepared.train, held_out_rows(name, len(prepared.dataset)))
-    return fit(replace(prepared, train=kept)).trained.model
+    source = open_pictures(name, mnist.mirror(options))
+    held_out = held_out_rows(name, source.survey().n)
+    limits: dict[str, Any] = {"max_minutes": minutes, "epochs": FOREVER, "patience": None}
+    return fit(ours.prepare_pictures(name, preset, options, held_out, **limits)).trained.model
 
 
 def judged(model: LatentModel, key: Key, x: tuple[Tensor, Tensor], n: int, unit: str, **details: Any) -> Iterator[Row]:

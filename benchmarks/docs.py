@@ -38,7 +38,7 @@ def section(document: Mapping[str, Any]) -> str:
         "",
         f"*{document['date']}, commit `{document['commit']}`; {machine_name(machine)}, "
         f"load before the run {machine['load']}.*",
-        *_other_machines(document),
+        *_other_parts(document),
         "",
         "| claim | level | ours | anchor | holds | anchor from |",
         "|---|---|---|---|---|---|",
@@ -53,11 +53,12 @@ def section(document: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _other_machines(document: Mapping[str, Any]) -> list[str]:
-    """Names the parts that were measured on another machine than the last."""
-    last = machine_name(document["machine"])
-    parts = {row["part"]: row["machine"] for row in document["rows"] if row.get("part") and row["machine"] != last}
-    return [f"*The part {part}: {machine}.*" for part, machine in parts.items()]
+def _other_parts(document: Mapping[str, Any]) -> list[str]:
+    """Names the parts that were measured on another machine, or at another commit, than the last."""
+    last = (machine_name(document["machine"]), document["commit"])
+    of_parts = {row["part"]: (row["machine"], row["commit"]) for row in document["rows"] if row.get("part")}
+    others = [f"- {part}: {of[0]}, commit `{of[1]}`" for part, of in of_parts.items() if of != last]
+    return ["", "Parts that were measured elsewhere, or by another commit:", "", *others] if others else []
 
 
 def result_documents(folder: Path = RESULTS) -> list[dict[str, Any]]:

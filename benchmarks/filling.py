@@ -75,8 +75,8 @@ def train_model(name: str, options: Options) -> TrainedModel:
     training = {"seed": options.seed, "max_minutes": minutes, "patience": None, "epochs": 100_000}
     fixed = {"training": training, "data": {"validation_fraction": 0.0}}
     config, form = resolve(source, "inpainting", merge_settings(SETTINGS[name], fixed))
+    run = _kept(name, options)  # of the commit that it is trained by, whatever is committed meanwhile
     trained = fit(prepare_training(source.load(form), form, config, name=name)).trained
-    run = _kept(name, options)
     make_folder(run.path)
     write_model(run, trained)
     return trained
@@ -85,7 +85,8 @@ def train_model(name: str, options: Options) -> TrainedModel:
 def kept_model(name: str, options: Options) -> TrainedModel:
     """Returns the model that the same commit has trained already, else trains one."""
     run = _kept(name, options)
-    known = run.weights.exists() and not commit().endswith("-dirty") and not options.fresh
+    state = commit()
+    known = run.weights.exists() and state != "" and not state.endswith("-dirty") and not options.fresh
     return read_model(run.path) if known else train_model(name, options)
 
 

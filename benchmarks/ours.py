@@ -11,13 +11,15 @@ import threading
 import time
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+import numpy as np
 import psutil
 from lightning.pytorch.callbacks import Callback
+from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks import mnist
@@ -97,18 +99,26 @@ def prepare_mnist(options: Options, **training: Any) -> Training:
     return prepare_pictures("mnist", None, options, **training)
 
 
-def prepare_pictures(name: str, preset: str | None, options: Options, **training: Any) -> Training:
+def prepare_pictures(
+    name: str, preset: str | None, options: Options, without: NDArray[np.int64] | None = None, **training: Any
+) -> Training:
     """Makes a preset on a set of pictures ready to train.
 
     Args:
         name: of the set.
         preset: its name; None means the default of the data.
         options: seed and place of the data.
+        without: training pictures that are kept from it altogether.
         training: settings of that section.
     """
     source = open_pictures(name, mnist.mirror(options))
     config, preprocessing = resolve(source, preset, {"training": {"seed": options.seed, **training}})
-    return prepare_training(source.load(preprocessing), preprocessing, config, name=name)
+    dataset = source.load(preprocessing)
+    if without is not None:
+        rows = np.setdiff1d(np.arange(len(dataset)), without)
+        labels = {head: values[rows] for head, values in dataset.labels.items()}
+        dataset = replace(dataset, x=dataset.x[rows], labels=labels)
+    return prepare_training(dataset, preprocessing, config, name=name)
 
 
 class Stopwatch(Callback):

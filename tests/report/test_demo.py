@@ -44,6 +44,7 @@ def test_repeated_with_espeak_the_demonstration_writes_everything(demonstrated):
     for anchor in (
         "ways",
         "completions",
+        "restored",
         "speech",
         "speech-recordings",
         "speech-samples",
@@ -55,7 +56,7 @@ def test_repeated_with_espeak_the_demonstration_writes_everything(demonstrated):
     names = {path.name for path in report.parent.iterdir()}
     assert names == {
         *("report.html", "digits", "digits-filling", "samples", "latents.npz", "spoken-digits", "sounds"),
-        *("completions.png", "reconstruction.png", "interpolation.png", "traversal.png"),
+        *("completions.png", "restored.png", "reconstruction.png", "interpolation.png", "traversal.png"),
     }
     samples = sorted(path.name for path in (report.parent / "samples").iterdir())
     assert samples == ["grid.png", *(f"sample-{number:04}.png" for number in range(16))]

@@ -107,9 +107,15 @@ def test_models_that_fill_in_show_it(tmp_path, masked):
     trained, dataset = masked
     _, page = report(tmp_path, masked)
     assert anchors(page)[1:3] == ["reconstructions", "completions"]
+    assert "restored" not in anchors(page)  # it never saw noise
+    noisy = trained.config.with_settings({"training": {"noise": 0.3}})
+    _, page = report(tmp_path, (replace(trained, config=noisy), dataset))
+    assert anchors(page)[1:4] == ["reconstructions", "completions", "restored"]
+    before, _ = (float(found) for found in re.search(r"from ([\d.]+) to ([\d.]+) dB", page.text).groups())
+    assert before == pytest.approx(15, abs=1.5)  # half of the noise on black is cut off
     assert sum("completions" in (attributes["alt"] or "") for attributes in page.all("img")) == 4
     _, page = report(tmp_path, masked, media=False)
-    assert "completions" not in anchors(page)
+    assert not {"completions", "restored"} & set(anchors(page))
     holes = np.random.default_rng(0).random((len(dataset), 8, 8)) < 0.5
     _, page = report(tmp_path, (trained, replace(dataset, observed=holes)))
     assert "completions" in anchors(page)

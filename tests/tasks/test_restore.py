@@ -7,12 +7,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import distance_transform_edt
 
 from latentia.core import Batch
 from latentia.data import Arrays, ArraySource, Canvas, ImagePreprocessing
+from latentia.data.masks import Blocks, Scratches
 from latentia.errors import OptionError
 from latentia.metrics import psnr
 from latentia.presets import resolve
+from latentia.runs import TrainedModel
 from latentia.tasks import complete, restore
 from latentia.tasks.observation import Exact, Noisy, observation_of
 from latentia.training.fit import fit, prepare_training
@@ -185,20 +188,36 @@ def waves(n: int, side: int, seed: int) -> np.ndarray:
     return (0.5 + size * wave).astype(np.float32)
 
 
-def test_a_trained_model_finds_the_level_of_noise_and_takes_it_off() -> None:
+@pytest.fixture(scope="module")
+def wavy() -> TrainedModel:
+    """A model that has learned waves, with holes and noise of all kinds."""
     source = ArraySource("waves", lambda _split: Arrays(waves(256, 16, 0)), lambda: "f00d")
     decoder = {"name": "unet", "widths": [16], "blocks": [1], "dense": 16}
     training = {"epochs": 40, "batch_size": 32, "learning_rate": 5e-3, "patience": None, "noise": 0.3}
-    masks = [{"name": "scattered", "least": 0.0, "most": 0.2}]
+    masks = [{"name": "scattered", "least": 0.0, "most": 0.2}, "blocks", "scratches"]
     settings = {
         "model": {"kind": "masked", "latent_dim": 2, "encoder": {"name": "dense", "width": 16}, "decoder": decoder},
         "training": {**training, "masks": masks},
     }
     config, form = resolve(source, "image", settings)
-    trained = fit(prepare_training(source.load(form), form, config)).trained
+    return fit(prepare_training(source.load(form), form, config)).trained
+
+
+def test_a_trained_model_finds_the_level_of_noise_and_takes_it_off(wavy) -> None:
     clean = waves(1, 48, seed=1)[0]
     for level in (0.05, 0.15):
         noisy = (clean + np.random.default_rng(2).normal(0, level, clean.shape)).clip(0, 1).astype(np.float32)
-        result = restore(trained, Canvas.from_array(noisy))
+        result = restore(wavy, Canvas.from_array(noisy))
         assert result.noise == pytest.approx(level, rel=0.25)
         assert psnr(clean, result.picture()) > psnr(clean, noisy) + 4
+
+
+@pytest.mark.parametrize("damage", [Blocks(), Scratches()])
+def test_a_trained_model_closes_lost_blocks_and_scratches(wavy, damage) -> None:
+    clean = waves(1, 48, seed=1)[0]
+    lost = ~damage(1, 48, 48, torch.Generator().manual_seed(3))[0, 0].numpy()
+    damaged = np.where(lost, 0.0, clean).astype(np.float32)
+    result = restore(wavy, Canvas.from_array(damaged, lost), noise=0.0).picture()
+    nearest = distance_transform_edt(lost, return_distances=False, return_indices=True)
+    assert np.array_equal(result[~lost], damaged[~lost])
+    assert psnr(clean, result, lost) > psnr(clean, damaged[tuple(nearest)], lost) + 3

@@ -14,7 +14,7 @@ from latentia.errors import MissingExtraError
 from latentia.files import make_folder, replacing, synthetic_tag
 from latentia.report.blocks import Pixels, Prose, Section
 from latentia.report.demo_filling import EPOCHS as FILLING_EPOCHS
-from latentia.report.demo_filling import filling_section
+from latentia.report.demo_filling import filling_sections
 from latentia.report.demo_speech import EPOCHS as SPEECH_EPOCHS
 from latentia.report.demo_speech import speech_sections
 from latentia.report.demo_training import prepare_named
@@ -74,10 +74,10 @@ def run_demo(
         _write_latents(folder / "latents.npz", trained, test)
         announce("Evaluating and writing the report")
         metrics = write_outputs(run, trained, test, result.history, is_samples=IS_SAMPLES, which=WHICH)
-        filling = filling_section(folder, epochs=filling_epochs, announce=announce, callbacks=callbacks)
+        filling = filling_sections(folder, epochs=filling_epochs, announce=announce, callbacks=callbacks)
         speech = _speech(folder, speech_epochs, announce, callbacks)
         report = folder / "report.html"
-        sections = (filling, *speech)
+        sections = (*filling, *speech)
         write_report(report, trained, test, metrics, result.history, title=TITLE, sections=sections, which=WHICH)
     return report
 

@@ -1,4 +1,4 @@
-"""The part of the demonstration about filling in: trains on handwritten digits with holes."""
+"""The part of the demonstration about filling in and restoring: trains on handwritten digits with holes and noise."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from latentia.report.blocks import Section
 from latentia.report.demo_training import prepare_named
 from latentia.report.outputs import write_outputs
 from latentia.report.repairs import SHOWN_MASKS, completed_rows, completed_section
+from latentia.report.restored import restored_rows, restored_section
 from latentia.runs import RunFolder
 from latentia.tasks import present
 
@@ -22,13 +23,13 @@ EPOCHS = 30
 COLUMNS = 9
 
 
-def filling_section(
+def filling_sections(
     folder: Path, *, epochs: int = EPOCHS, announce: Callable[[str], None], callbacks: Sequence[Callback] = ()
-) -> Section:
-    """Trains a model that fills in, and shows what it makes of test pictures with holes.
+) -> tuple[Section, Section]:
+    """Trains a model that fills in, and shows what it makes of test pictures with holes, and with noise.
 
     Args:
-        folder: of the demonstration; the run goes into `digits-filling`, and `completions.png` beside it.
+        folder: of the demonstration; the run goes into `digits-filling`, two pictures beside it.
         epochs: passes over the digits.
         announce: is told what is done next.
         callbacks: Lightning's.
@@ -46,6 +47,8 @@ def filling_section(
         announce("Filling in")
         write_outputs(run, result.trained, test, result.history, which="the test split of digits")
     rows = completed_rows(result.trained, test, spread(np.arange(len(test)), len(SHOWN_MASKS)), COLUMNS)
-    pixels = present(result.trained, Batch(rows.flatten(0, 1)))
-    write_picture(folder / "completions.png", grid(pixels, columns=COLUMNS), synthetic=synthetic_tag("inpaint"))
-    return completed_section(result.trained, rows)
+    noisy = restored_rows(result.trained, test, spread(np.arange(len(test)), COLUMNS))
+    for name, shown, task in (("completions", rows, "inpaint"), ("restored", noisy, "restore")):
+        pixels = present(result.trained, Batch(shown.flatten(0, 1)))
+        write_picture(folder / f"{name}.png", grid(pixels, columns=COLUMNS), synthetic=synthetic_tag(task))
+    return completed_section(result.trained, rows), restored_section(result.trained, noisy)

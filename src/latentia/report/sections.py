@@ -25,6 +25,7 @@ from latentia.report.blocks import Block, Chart, Charts, Folded, Notes, Picture,
 from latentia.report.charts import bars, curves, scatter
 from latentia.report.material import Material
 from latentia.report.repairs import completions
+from latentia.report.restored import restored
 from latentia.report.sounds import recordings, utterance_latents, voices
 from latentia.report.ways import ways
 from latentia.runs import TrainedModel
@@ -271,12 +272,13 @@ def _command(trained: TrainedModel) -> str:
 ESTIMATORS = {"image": "ImageVAE", "speech": "SpeechVAE", "vector": "VAE"}
 SectionMaker = Callable[[Material], Section | None]
 FIRST: tuple[SectionMaker, ...] = (
-    *(diagnosis, reconstructions, completions, recordings, samples, voices, traversals, utterance_latents, ways),
-    *(arithmetic, alike, latent_map),
+    *(diagnosis, reconstructions, completions, restored, recordings, samples, voices, traversals),
+    *(utterance_latents, ways, arithmetic, alike, latent_map),
 )
 LAST: tuple[SectionMaker, ...] = (learning, latents, figures, data, reproduction)
 WITH_MEDIA: frozenset[SectionMaker] = frozenset(
-    {reconstructions, completions, recordings, samples, voices, traversals, utterance_latents, ways, arithmetic, alike}
+    {reconstructions, completions, restored, recordings, samples, voices, traversals, utterance_latents, ways}
+    | {arithmetic, alike}
 )
 
 

@@ -9,7 +9,7 @@ from latentia.distributions.base import (
     LazyPosterior,
     LazyPrior,
 )
-from latentia.distributions.conditional import EitherPrior
+from latentia.distributions.either import EitherPrior
 from latentia.distributions.flow import FlowPrior
 from latentia.distributions.frames import (
     FRAME_PRIORS,

@@ -71,8 +71,8 @@ class ImageVAE(BaseVAE):
                 is `conditional` unless another one was chosen. The labels of a folder or named set come with it.
 
         Raises:
-            DataError: an array of another shape, NaN, floats outside of [0, 1], or pictures that cannot be read; y of
-                another length, or numbers that are no classes.
+            DataError: an array of another shape, nothing but NaN, floats outside of [0, 1], or pictures that cannot be
+                read; y of another length, or numbers that are no classes.
             FileError: there is no such file or folder.
             OptionError: an unknown data set, preset, key or part, or a value that is out of range.
         """

@@ -26,7 +26,7 @@ AT_ONCE = 100  # pictures
 
 
 @dataclass(frozen=True)
-class Told:
+class Sight:
     """What is given of some pictures, and what the networks see in it.
 
     Attributes:
@@ -50,7 +50,7 @@ class Told:
         """True where nothing is left open, shape (N, 1, H, W)."""
         return self.given & (self.noise == 0)
 
-    def expand(self, n: int) -> Told:
+    def expand(self, n: int) -> Sight:
         """Returns the same of N pictures, told of one."""
 
         def each(part: Tensor, axis: int = 0) -> Tensor:
@@ -58,7 +58,7 @@ class Told:
 
         guess = Guess(each(self.guess.mean), each(self.guess.ways), self.guess.axes, each(self.guess.level))
         context = Context(each(self.context.features), tuple(each(part) for part in self.context.maps))
-        return Told(each(self.given), each(self.noise), guess, each(self.surfaces, 1), context)
+        return Sight(each(self.given), each(self.noise), guess, each(self.surfaces, 1), context)
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Seen(Batch):
         sight: what is seen in it.
     """
 
-    sight: Told | None = None
+    sight: Sight | None = None
 
 
 @MODELS.register("masked")
@@ -140,12 +140,12 @@ class MaskedVAE(LatentModel):
         return self._posterior(batch, self._look(batch))
 
     def infer(self, batch: Batch, n_samples: int = 1) -> Inference:
-        told = self._look(batch)
-        posterior = self._posterior(batch, told)
+        sight = self._look(batch)
+        posterior = self._posterior(batch, sight)
         z = posterior.rsample((n_samples,))
-        group = LatentGroup(name="z", posterior=posterior, prior=self._expect(told), sample=z)
-        decoded = self._decode(z, told, and_none=True)
-        likelihood, marginal = (self._rest(part, batch, told) for part in (decoded[:-1], decoded[-1:]))
+        group = LatentGroup(name="z", posterior=posterior, prior=self._expect(sight), sample=z)
+        decoded = self._decode(z, sight, and_none=True)
+        likelihood, marginal = (self._rest(part, batch, sight) for part in (decoded[:-1], decoded[-1:]))
         return Inference(latents=(group,), likelihood=likelihood, marginal=marginal)
 
     def examples(self, batch: Batch) -> Tensor:
@@ -176,19 +176,19 @@ class MaskedVAE(LatentModel):
         return self._expect(self._look(batch))
 
     def complete(self, latents: Latents, batch: Batch) -> Likelihood:
-        told = self._look(batch)
-        return self._rest(self._decode(latents.code, told), batch, told)
+        sight = self._look(batch)
+        return self._rest(self._decode(latents.code, sight), batch, sight)
 
     def marginal(self, batch: Batch) -> Likelihood:
-        told = self._look(batch)
+        sight = self._look(batch)
         no_latents = batch.x.new_zeros(0, len(batch), self.latent_dim)
-        return self._rest(self._decode(no_latents, told, and_none=True), batch, told)
+        return self._rest(self._decode(no_latents, sight, and_none=True), batch, sight)
 
     def _made_of_patches(self, examples: Tensor, observed: Tensor) -> Tensor:
         parts = zip(torch.split(examples, AT_ONCE), torch.split(observed, AT_ONCE), strict=True)
         return torch.cat([self.patches(x, given, start=x).clamp(0, 1) for x, given in parts])
 
-    def _look(self, batch: Batch) -> Told:
+    def _look(self, batch: Batch) -> Sight:
         if isinstance(batch, Seen) and batch.sight is not None:
             return batch.sight
         if batch.given is None:  # pictures of which nothing is given all look the same
@@ -196,11 +196,11 @@ class MaskedVAE(LatentModel):
         noise = batch.x.new_zeros(len(batch), 1, 1, 1) if batch.noise is None else batch.noise
         return self._see(batch.x if batch.told is None else batch.told, batch.given.all(1, keepdim=True), noise)
 
-    def _see_nothing(self) -> Told:
+    def _see_nothing(self) -> Sight:
         x = self.guess.mean[None]
         return self._see(x, torch.zeros_like(x[:, :1]).bool(), x.new_zeros(1, 1, 1, 1))
 
-    def _see(self, x: Tensor, given: Tensor, noise: Tensor) -> Told:
+    def _see(self, x: Tensor, given: Tensor, noise: Tensor) -> Sight:
         # What is solved for loses too much in the half precision of an autocast.
         with torch.autocast(x.device.type, enabled=False):
             guess = self.guess(x, given, noise)
@@ -208,31 +208,31 @@ class MaskedVAE(LatentModel):
             shrunk = self.shrunk(x, given, noise, smooth).clamp(0, 1)
             patches = self.patches(x, given, noise, start=shrunk).clamp(0, 1)
         surfaces = torch.stack([smooth, shrunk, patches])
-        return Told(given, noise, guess, surfaces, self.decoder.look(x, given, noise, guess.mean, surfaces))
+        return Sight(given, noise, guess, surfaces, self.decoder.look(x, given, noise, guess.mean, surfaces))
 
-    def _posterior(self, batch: Batch, told: Told) -> Distribution:
+    def _posterior(self, batch: Batch, sight: Sight) -> Distribution:
         """Returns q(z|x, given): that of the linear model, and what the networks change of it."""
-        seen = ~told.certain if batch.observed is None else batch.observed & ~told.certain
+        seen = ~sight.certain if batch.observed is None else batch.observed & ~sight.certain
         with torch.autocast(batch.x.device.type, enabled=False):
-            linear = told.guess.posterior(batch.x, seen, self.log_misfit.exp())
-        features = torch.cat([told.context.features, linear.mean.to(told.context.features)], -1)
+            linear = sight.guess.posterior(batch.x, seen, self.log_misfit.exp())
+        features = torch.cat([sight.context.features, linear.mean.to(sight.context.features)], -1)
         change = self.posterior(F.relu(self.encoder(batch.x, batch.observed) + self.mix(features)))
         return diagonal_normal(linear.mean + change.mean, linear.stddev * change.stddev)
 
-    def _expect(self, told: Told) -> Distribution:
-        any_given = told.given.flatten(1).any(1)
-        return EitherPrior(any_given, self.expectation(told.context.features), self.code_prior())
+    def _expect(self, sight: Sight) -> Distribution:
+        any_given = sight.given.flatten(1).any(1)
+        return EitherPrior(any_given, self.expectation(sight.context.features), self.code_prior())
 
-    def _decode(self, z: Tensor, told: Told, *, and_none: bool = False) -> Tensor:
+    def _decode(self, z: Tensor, sight: Sight, *, and_none: bool = False) -> Tensor:
         """Returns parameters for K latents of each picture and then, if wanted, for none: (K or K + 1, N, P, H, W)."""
-        code, change = F.pad(z, (0, 1)), told.guess.change(z) * ~told.certain
+        code, change = F.pad(z, (0, 1)), sight.guess.change(z) * ~sight.certain
         if and_none:
             unknown = F.pad(z.new_zeros(1, *z.shape[1:]), (0, 1), value=1.0)  # the last number says so
             code, change = torch.cat([code, unknown]), torch.cat([change, change.new_zeros(1, *change.shape[1:])])
-        parameters, logits = self.decoder(code, told.context, change)
+        parameters, logits = self.decoder(code, sight.context, change)
         favour = torch.tensor(FAVOUR, device=logits.device)[:, None, None]
         shares = (logits.float() + favour).softmax(2)[:, :, :, None]
-        between = (shares * told.surfaces.transpose(0, 1)).sum(2)
+        between = (shares * sight.surfaces.transpose(0, 1)).sum(2)
         return parameters.float() + self._centre((between + change).clamp(0, 1))
 
     def _centre(self, pictures: Tensor) -> Tensor:
@@ -243,5 +243,5 @@ class MaskedVAE(LatentModel):
         parameters = centre(pictures.flatten(0, 1))
         return parameters.view(*pictures.shape[:2], *parameters.shape[1:])
 
-    def _rest(self, parameters: Tensor, batch: Batch, told: Told) -> Likelihood:
-        return RestLikelihood(self.likelihood(parameters), batch.x, told.certain)
+    def _rest(self, parameters: Tensor, batch: Batch, sight: Sight) -> Likelihood:
+        return RestLikelihood(self.likelihood(parameters), batch.x, sight.certain)

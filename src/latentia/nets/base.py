@@ -1,4 +1,4 @@
-"""What networks have in common: the two registries and the interfaces of encoders and decoders."""
+"""What networks have in common: registries and the interfaces of encoders and decoders."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class ConditionalDecoder(Centred):
             x: pictures, shape (N, C, H, W); what is not given may be anything.
             given: True where `x` is given, shape (N, 1, H, W).
             noise: standard deviation of the noise on what is given, broadcastable to `given`.
-            guess: what the pictures may be as a whole.
+            guess: what the pictures may be as a whole, shape (N, C, H, W).
             surfaces: through what is given, shape (SURFACES, N, C, H, W).
         """
 

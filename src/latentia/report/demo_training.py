@@ -1,4 +1,4 @@
-"""What both parts of the demonstration do first: train on one split of a named set, and keep the other."""
+"""What all parts of the demonstration do first: train on one split of a named set, and keep the other."""
 
 from __future__ import annotations
 

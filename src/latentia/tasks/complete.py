@@ -62,8 +62,8 @@ def complete(
         n_samples: different completions of each.
         draws: of which mean and deviation are taken; those that are returned are among them.
         seed: of the draws; a sample depends on it and its number, not on `n_samples`.
-        steps: of gradient to refine what the model believes of each picture; None leaves it to the model: none where it
-            was trained with masks.
+        steps: of gradient to refine what the model believes of each picture; None leaves it to the model. One that was
+            trained with masks takes none, whatever is said.
 
     Raises:
         OptionError: a model of other data, no samples, or a batch that does not say what is given.

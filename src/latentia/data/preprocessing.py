@@ -139,7 +139,11 @@ class ImagePreprocessing(Frozen):
         """
         if self.binarize == "dynamic":
             return torch.bernoulli(x, generator=generator)
-        return (x >= 0.5).to(x.dtype) if self.binarize == "threshold" else x
+        return self.most_probable(x)
+
+    def most_probable(self, x: Tensor) -> Tensor:
+        """Makes a batch in [0, 1] what `binarise` makes of it, or makes of it most often, shape (N, C, H, W)."""
+        return x if self.binarize == "none" else (x >= 0.5).to(x.dtype)
 
     def describe(self) -> str:
         """Says in plain words what is done."""

@@ -137,7 +137,8 @@ def _believe(trained: TrainedModel, batch: Batch, steps: int | None) -> _Belief:
         raise OptionError("The batch does not say what is given of the pictures: set Batch.given.")
     chosen = default_steps(trained) if steps is None else steps
     model = trained.model
-    batch = _as_seen(trained, batch).each(torch.clone).to(trained.device)
+    shown = replace(batch, x=require_pictures(trained).most_probable(batch.x))
+    batch = shown.each(torch.clone).to(trained.device)
     seen = None if model.sees_parts else observation_of(batch)
     batch = model.look(batch)
     code = model.expect(batch)
@@ -166,13 +167,6 @@ def require_pictures(trained: TrainedModel) -> ImagePreprocessing:
     if not isinstance(form, ImagePreprocessing):
         raise OptionError(f"This takes a model of pictures, and {trained.name} is one of {NOUNS[form.kind]}.")
     return form
-
-
-def _as_seen(trained: TrainedModel, batch: Batch) -> Batch:
-    """Makes pictures black and white where the model knows no grey."""
-    if require_pictures(trained).binarize == "none":
-        return batch
-    return replace(batch, x=(batch.x >= 0.5).to(batch.x.dtype))
 
 
 def _decoded(belief: _Belief, draws: int) -> Iterator[View]:

@@ -60,7 +60,7 @@ def look_at(trained: TrainedModel, dataset: Dataset, rows: Indices) -> Batch:
     batch = replace(dataset.batch(rows).to(trained.device), labels={})
     form = trained.preprocessing
     if isinstance(form, ImagePreprocessing) and form.binarize != "none":
-        return replace(batch, x=(batch.x >= 0.5).to(batch.x.dtype))
+        return replace(batch, x=form.most_probable(batch.x))
     return prepare(batch, form)
 
 
@@ -82,7 +82,7 @@ def as_data(trained: TrainedModel, made: Batch) -> Batch:
     if not isinstance(form, ImagePreprocessing):
         return made
     levels = (made.x.clamp(0, 1) * 255.0).round() / 255.0
-    return replace(made, x=levels if form.binarize == "none" else (levels >= 0.5).to(levels.dtype))
+    return replace(made, x=form.most_probable(levels))
 
 
 def nothing(trained: TrainedModel) -> Batch:

@@ -120,6 +120,11 @@ def floor_and_goal(
     return claims
 
 
+def goal_alone(claim: str, ours: float | None, goal: float, source: str, *, higher_is_better: bool) -> list[Claim]:
+    """Makes the claim of a line that has a goal and no floor; arguments as for `floor_and_goal`."""
+    return floor_and_goal(claim, ours, floor=None, goal=goal, source=source, higher_is_better=higher_is_better)[1:]
+
+
 class Results:
     """The result file of one benchmark.
 

@@ -128,7 +128,8 @@ class DataRecord:
         n_validation: examples held out.
         problems: how many files had each kind of problem.
         labels: changes when the labels do; "" where there were none, and in older run folders.
-        labels_file: path of the labels file that was given, "" without one.
+        labels_file: path of the labels file that was given, or how many labels were known ("10-per-class"); "" for all
+            that come with the data.
         skip_bad: whether more files that cannot be read were allowed than usual.
     """
 

@@ -114,3 +114,29 @@ def test_other_labels_are_noticed_when_a_training_goes_on(cli, pictures, tiny, t
     result = cli(*given, "--resume", "--epochs", 2)
     assert result.code == 2
     assert "The labels are not those" in result.err
+
+
+def test_so_many_labels_of_each_class_are_kept(cli, conditional, pictures, tiny, tmp_path):
+    few = ("--labels", "3-per-class")
+    given = ("train", pictures, "-o", tmp_path / "run", "--preset", "conditional")
+    assert cli(*given, *few, "--epochs", 1, *tiny).code == 0
+    described = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert described["config"]["model"]["classes"] == 2
+    whole = json.loads((conditional / "config.json").read_text())
+    assert described["data"]["labels"] != whole["data"]["labels"]
+    assert "--labels 3-per-class" in html.unescape((tmp_path / "run" / "report.html").read_text())
+    again = ("train", pictures, "-o", tmp_path / "run", "--resume", "--epochs", 2)
+    result = cli(*again)
+    assert result.code == 2
+    assert "The labels are not those" in result.err
+    assert cli(*again, *few).code == 0
+    result = cli("train", pictures, "-o", tmp_path / "none", "--labels", "0-per-class")
+    assert result.code == 2
+    assert "at least 1" in result.err
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for number, path in enumerate(sorted(pictures.rglob("*.png"))):
+        shutil.copy(path, flat / f"{number}.png")
+    result = cli("train", flat, "-o", tmp_path / "none", *few)
+    assert result.code == 2
+    assert "no labels" in result.err

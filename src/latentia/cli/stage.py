@@ -6,17 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from latentia.cli.console import counting, say
+from latentia.cli.job import Job, load_data, require_same_data, require_same_labels
 from latentia.cli.measure import describe
 from latentia.cli.outcome import STOPPED, InterruptionError, Outcome
 from latentia.cli.standing import is_complete, is_unfinished
-from latentia.cli.train import (
-    Job,
-    load_data,
-    require_same_data,
-    require_same_labels,
-    where_to_look,
-    write_documents,
-)
+from latentia.cli.train import where_to_look, write_documents
 from latentia.errors import OptionError, RunError, nearest
 
 STAGES = ("prior",)

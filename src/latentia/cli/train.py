@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from latentia.cli.console import count, explain, reading, say
+from latentia.cli.console import count, explain, say
+from latentia.cli.job import Job, labels_per_class, load_data, require_same_data, require_same_labels
 from latentia.cli.measure import describe
-from latentia.cli.options import DataArgument, LabelsFile, Mirror, NoMedia, SkipBad
+from latentia.cli.options import DataArgument, Mirror, NoMedia, SkipBad
 from latentia.cli.outcome import STOPPED, InterruptionError, Outcome
 from latentia.cli.standing import ending, is_complete, last_state
-from latentia.errors import DataError, OptionError, RunError
+from latentia.errors import OptionError, RunError
 from latentia.files import expand
 
 if TYPE_CHECKING:
     from latentia.config import Config
-    from latentia.data import Dataset, FileKind, Indices, Preprocessing, Source
+    from latentia.data import Dataset, FileKind, Indices, Preprocessing
     from latentia.evaluation import Metrics
-    from latentia.runs import DataRecord, RunFolder, TrainedModel
+    from latentia.runs import RunFolder, TrainedModel
     from latentia.training.fit import Ending, Fit, Training
 
 NOUNS = {"image": "picture", "vector": "example", "speech": "piece"}
@@ -48,7 +48,10 @@ def train(
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, metavar="N", help="Passes over the data.")] = None,
     max_minutes: Annotated[float | None, typer.Option(metavar="M", help="Longest time to train.")] = None,
-    labels: LabelsFile = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(metavar="CSV|N-per-class", help="A file of labels as for `evaluate`; or how many to know."),
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of everything that is drawn.")] = None,
     mirror: Mirror = None,
     skip_bad: SkipBad = False,
@@ -72,38 +75,19 @@ def train(
         chosen = _settings(config, assignments or [], limits, seed)
     from latentia.data import open_source
 
-    source = open_source(data, labels=labels, mirror=mirror, kind=_wanted_kind(run, None if stage else chosen))
+    few = labels_per_class(labels)
+    file = None if labels is None or few else Path(labels)
+    source = open_source(data, labels=file, mirror=mirror, kind=_wanted_kind(run, None if stage else chosen))
     again = _command(
         data, run, {"--labels": labels, "--mirror": mirror, "--skip-bad": skip_bad, "--no-media": no_media}
     )
-    job = Job(run, source, labels, skip_bad, not no_media, again)
+    job = Job(run, source, labels, few, skip_bad, not no_media, again)
     try:
         if chosen is None:
             return _resume(job, limits)
         return _start(job, preset, chosen) if stage is None else fit_prior_stage(job, chosen)
     except STOPPED as error:
         raise InterruptionError(f"Interrupted; {run.path} is as it was." if stage else _how_to_go_on(job)) from error
-
-
-@dataclass(frozen=True)
-class Job:
-    """What one call of the verb works on.
-
-    Attributes:
-        run: where to.
-        source: the data.
-        labels: the labels file that was given.
-        skip_bad: whether to go on although many files are unreadable.
-        media: whether pictures may be put into the report.
-        again: the command that goes on with it.
-    """
-
-    run: RunFolder
-    source: Source
-    labels: Path | None
-    skip_bad: bool
-    media: bool
-    again: str
 
 
 def _start(job: Job, preset: str | None, settings: dict[str, Any]) -> Outcome:
@@ -149,45 +133,6 @@ def _resume(job: Job, limits: dict[str, Any]) -> Outcome:
         return _train(job, training, resume=state is not None)
 
 
-def require_same_data(job: Job, preprocessing: Preprocessing, record: DataRecord) -> None:
-    """Checks that a run is gone on with on the data that it began with.
-
-    Raises:
-        OptionError: they are of another kind.
-        DataError: they are others, or have changed.
-    """
-    from latentia.data import require_kind
-
-    require_kind(job.source, preprocessing)
-    if job.source.fingerprint() != record.fingerprint:
-        raise DataError(
-            f"{job.source.name} is not what the training in {job.run.path} began with ({record.name}), or has changed "
-            "since; start a new run with another -o."
-        )
-
-
-def require_same_labels(job: Job, dataset: Dataset, record: DataRecord, names: Mapping[str, tuple[str, ...]]) -> None:
-    """Checks that the labels are those that a run began with.
-
-    Raises:
-        DataError: they are others, or missing.
-    """
-    from latentia.training.fit import labels_digest
-
-    changed = record.labels and record.labels != labels_digest(dataset)
-    if changed or dict(dataset.label_names) != dict(names):
-        raise DataError(
-            f"The labels are not those that the training in {job.run.path} began with; give the same labels (--labels, "
-            "metadata.csv), or start a new run with another -o."
-        )
-
-
-def load_data(job: Job, preprocessing: Preprocessing) -> Dataset:
-    """Reads the data, and shows how far it has come."""
-    with reading(job.source.name) as progress:
-        return job.source.load(preprocessing, skip_bad=job.skip_bad, progress=progress)
-
-
 def _prepare(job: Job, config: Config, preprocessing: Preprocessing) -> Training:
     from latentia.training.fit import prepare_training
 
@@ -198,7 +143,7 @@ def _prepare(job: Job, config: Config, preprocessing: Preprocessing) -> Training
         config,
         name=source.name,
         fingerprint=source.fingerprint(),
-        labels_file=str(job.labels or ""),
+        labels_file=job.labels or "",
         skip_bad=job.skip_bad,
     )
 

@@ -20,7 +20,7 @@ from latentia.data.files import FileSource
 from latentia.data.frontend import Feature, FrontEnd
 from latentia.data.fsdd import Fsdd
 from latentia.data.images import DEEP, further_frames, grid, is_jpeg, read_picture, write_picture
-from latentia.data.labels import LabelTable, attach, encode_labels, read_labels
+from latentia.data.labels import LabelTable, attach, encode_labels, keep_few, read_labels
 from latentia.data.mask_files import read_mask
 from latentia.data.masks import MASKS, Mask, build_masks, give, spoil
 from latentia.data.named import ClipSet, IdxSet, NamedSet, as_source, fetch_named, list_named, named_sets
@@ -112,6 +112,7 @@ __all__ = [
     "grid",
     "holdout",
     "is_jpeg",
+    "keep_few",
     "level_gain",
     "list_named",
     "mirror_folder",

@@ -114,6 +114,37 @@ def attach(dataset: Dataset, table: LabelTable) -> Dataset:
     )
 
 
+def keep_few(dataset: Dataset, per_class: int) -> Dataset:
+    """Returns the data set with the labels of a few examples of each class, always the same ones.
+
+    Of the others they are unknown, as where labelling is dear.
+
+    Args:
+        dataset: with labels.
+        per_class: how many of each class keep theirs.
+
+    Raises:
+        DataError: there are no labels.
+
+    Example:
+        >>> dataset = Dataset(np.zeros((5, 2)), labels={"label": np.array([0, 1, 0, 0, -1])})
+        >>> np.bincount(keep_few(dataset, 2).labels["label"] + 1).tolist()  # unknown, of class 0, of class 1
+        [2, 2, 1]
+    """
+    if not dataset.labels:
+        raise DataError(f"These data have no labels, of which {per_class} of each class could be kept.")
+    return replace(dataset, labels={head: _few(values, per_class) for head, values in dataset.labels.items()})
+
+
+def _few(values: Indices, per_class: int) -> Indices:
+    order = np.random.default_rng(0).permutation(len(values))
+    kept = [order[values[order] == number][:per_class] for number in range(values.max(initial=-1) + 1)]
+    few = np.full_like(values, -1)
+    for rows in kept:
+        few[rows] = values[rows]
+    return few
+
+
 def _groups(dataset: Dataset, speakers: Mapping[str, str] | None) -> tuple[str, ...]:
     """Groups recordings by speaker where one is known, else by file."""
     if speakers is None or not dataset.groups:

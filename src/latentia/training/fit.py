@@ -128,7 +128,7 @@ def prepare_training(
         config: the whole configuration.
         name: of the data, for the record.
         fingerprint: of the data, for the record.
-        labels_file: path of the labels file that was given, for the record.
+        labels_file: path of the labels file that was given, or how many labels were known, for the record.
         skip_bad: whether more files that cannot be read were allowed than usual, for the record.
         parts: objects that take the place of parts of the configuration, by their role ("encoder", "objective" ...).
 

@@ -311,7 +311,7 @@ def where_to_look(run: RunFolder, trained: TrainedModel) -> str:
     return f"Look at {run.report}, and make new {made} with: latentia generate {folder} -o {folder}/samples"
 
 
-def _command(data: str, run: RunFolder, options: Mapping[str, Path | bool | None]) -> str:
+def _command(data: str, run: RunFolder, options: Mapping[str, Path | str | bool | None]) -> str:
     """Returns the command that goes on with a training, with the options that it needs again."""
     words = ["latentia", "train", data, "-o", str(run.path), "--resume"]
     for name, value in options.items():

@@ -80,3 +80,9 @@ def test_masks_and_models_that_do_not_fit_are_refused() -> None:
         training(masks=["scatered"])
     with pytest.raises(OptionError, match="no setting"):
         training(masks=[{"name": "half", "side": 3}])
+
+
+def test_the_scale_in_closed_form_is_for_other_models() -> None:
+    model = {**MODEL, "likelihood": {"name": "discretised-gaussian", "scale": "closed-form"}}
+    with pytest.raises(OptionError, match="another model.likelihood.scale"):
+        training(model=model)

@@ -336,6 +336,11 @@ def _require_masks(model: LatentModel, config: TrainingConfig) -> None:
             "A model that is told a part of a picture learns to fill in what training.masks hides: name some, or take "
             "the preset 'inpainting'."
         )
+    if model.sees_parts and getattr(model.likelihood, "scale", "") == "closed-form":
+        # It would be that of the decoder's errors and those of the forecast, mixed.
+        raise OptionError(
+            "A model that fills in needs another model.likelihood.scale than closed-form: predicted, shared."
+        )
     build_masks(config.masks)
 
 

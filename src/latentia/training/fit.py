@@ -338,9 +338,7 @@ def _require_masks(model: LatentModel, config: TrainingConfig) -> None:
         )
     if model.sees_parts and getattr(model.likelihood, "scale", "") == "closed-form":
         # It would be that of the decoder's errors and those of the forecast, mixed.
-        raise OptionError(
-            "A model that fills in needs another model.likelihood.scale than closed-form: predicted, shared."
-        )
+        raise OptionError("A model that fills in takes model.likelihood.scale=predicted or shared, not closed-form.")
     build_masks(config.masks)
 
 

@@ -38,6 +38,7 @@ class Options:
     seed: int = 0
     data: Path | None = None
     fresh: bool = False
+    again: Sequence[str] = ()
 
 
 class Key(NamedTuple):
@@ -147,7 +148,7 @@ class Results:
             "commit": commit(),
             "machine": self._machine if old is None else old["machine"],
             "protocol": protocol,
-            "rows": [] if old is None else [{"machine": machine_name(old["machine"]), **row} for row in old["rows"]],
+            "rows": [] if old is None else _rows_but(options.again, old),
             "claims": [] if old is None else old["claims"],
         }
 
@@ -181,7 +182,10 @@ class Results:
             row["machine"] != machine_name(self._machine) for row in self._document["rows"] if _part(row) == self._part
         ):
             part = f" of {self._part}" if self._part else ""
-            raise SystemExit(f"{self.path} holds rows{part} from another machine or torch; start over with --fresh.")
+            raise SystemExit(
+                f"{self.path} holds rows{part} from another machine or torch; measure that part anew with --again "
+                "PART, or all with --fresh."
+            )
         load = os.getloadavg()[0]
         found: set[Key] = set()
         for row in function():
@@ -235,7 +239,11 @@ def parse(description: str, arguments: Sequence[str] | None = None) -> Options:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data", type=Path, help="folder of the data mirror (default: LATENTIA_MIRROR)")
     parser.add_argument("--fresh", action="store_true", help="forget finished rows and start over")
-    return Options(**vars(parser.parse_args(arguments)))
+    parser.add_argument(
+        "--again", action="append", default=[], metavar="PART", help="forget the rows of a part, as they name it"
+    )
+    found = vars(parser.parse_args(arguments))
+    return Options(**{**found, "again": tuple(found["again"])})
 
 
 def machine() -> dict[str, Any]:
@@ -289,6 +297,20 @@ def show(document: dict[str, Any], *, quick: bool) -> None:
         ours, anchor = ("-" if claim[name] is None else f"{claim[name]:.4g}" for name in ("ours", "anchor"))
         claims.add_row(claim["claim"], claim["level"], ours, anchor, "yes" if claim["holds"] else "no")
     console.print(claims)
+
+
+def _rows_but(parts: Sequence[str], document: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns the rows of a result file without those of some parts.
+
+    Raises:
+        SystemExit: there is no such part.
+    """
+    rows = [{"machine": machine_name(document["machine"]), **row} for row in document["rows"]]
+    known = {_part(row) for row in rows}
+    unknown = [part for part in parts if part not in known]
+    if unknown:
+        raise SystemExit(f"There is no part '{unknown[0]}'; those measured are: {', '.join(sorted(known))}.")
+    return [row for row in rows if _part(row) not in parts]
 
 
 def _part(row: dict[str, Any]) -> str:

@@ -16,8 +16,8 @@ def results(folder, **options):
 
 
 def test_options_are_those_of_the_contract(tmp_path):
-    options = parse("A benchmark.", ["--quick", "--seed", "3", "--data", str(tmp_path), "--fresh"])
-    assert options == Options(quick=True, seed=3, data=tmp_path, fresh=True)
+    options = parse("A benchmark.", ["--quick", "--seed", "3", "--data", str(tmp_path), "--fresh", "--again", "one"])
+    assert options == Options(quick=True, seed=3, data=tmp_path, fresh=True, again=("one",))
     assert parse("A benchmark.", []) == Options()
 
 
@@ -135,8 +135,30 @@ def test_parts_may_be_of_different_machines(tmp_path):
     with r.within("digits"), pytest.raises(SystemExit, match="--fresh"):
         r.measure([third], lambda: [Row(third, 2.0, "s")])
     r.finish([])
-    assert "*The part digits: Abacus 3000.*" in docs.page(docs.result_documents(tmp_path))
-    assert "*The part clothes" not in docs.page(docs.result_documents(tmp_path))
+    page = docs.page(docs.result_documents(tmp_path))
+    assert "- digits: Abacus 3000, commit" in page
+    assert "- clothes:" not in page
+
+
+def test_a_part_is_measured_again_when_asked_to(tmp_path):
+    r = results(tmp_path)
+    for part, key in (("digits", KEY), ("clothes", OTHER)):
+        with r.within(part):
+            r.measure([key], lambda key=key: [Row(key, 1.0, "s")])
+    again = results(tmp_path, again=("digits",))
+    assert again.find(KEY) is None
+    assert again.value(OTHER) == 1.0
+    with pytest.raises(SystemExit, match="no part 'digit'; those measured are: clothes, digits"):
+        results(tmp_path, again=("digit",))
+
+
+def test_parts_may_lie_within_others(tmp_path):
+    r = results(tmp_path)
+    with r.within("outer"):
+        with r.within("inner"):
+            r.measure([KEY], lambda: [Row(KEY, 1.0, "s")])
+        r.measure([OTHER], lambda: [Row(OTHER, 1.0, "s")])
+    assert [r.find(key)["part"] for key in (KEY, OTHER)] == ["inner", "outer"]
 
 
 @pytest.mark.parametrize(

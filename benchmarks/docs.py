@@ -18,8 +18,9 @@ HEAD = """# Benchmarks
 Generated from `benchmarks/results/*.json` by `python -m benchmarks.docs`; do not edit. Each figure was measured on
 the machine named beside it, peers and ours in the same run. Run one with `make bench NAME=density`, which needs a C
 compiler for one of the peers; `ARGS=--quick` checks in minutes that it works, and finished rows are kept, so that a
-run can be stopped and gone on with; `ARGS='--again PART'` measures a part anew. The sets `cifar10-part`, `orl-faces` and `omniglot-small` come from a mirror only:
-`ARGS='--data DIR'`. Pictures of faces and of CIFAR-10 are measured, not shown.
+run can be stopped and gone on with; `ARGS='--again PART'` measures a part anew. The sets `cifar10-part`, `orl-faces`
+and `omniglot-small` come from a mirror only: `ARGS='--data DIR'`. Pictures of faces and of CIFAR-10 are measured, not
+shown.
 """
 
 

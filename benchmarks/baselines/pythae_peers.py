@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributions import Distribution
 from torch.utils.data import Dataset
 
@@ -44,12 +44,38 @@ PROBED, DRAWS = 50, 20  # pictures and importance samples by which a width is ch
 
 
 class PythaeVAMP(PythaeVAE):
-    """Pythae's VAMP seen as one of our models: its prior is the mixture of the posteriors of its pseudo-inputs."""
+    """Pythae's VAMP seen as one of our models: its prior is the mixture of the posteriors of its pseudo-inputs.
+
+    While it trains, its encoder sees pictures and pseudo-inputs by turns, each normalised by their own batch; what it
+    keeps of that for later is a mixture of both, with which it encodes neither as it has learned to (hundreds of nats).
+    So pseudo-inputs are encoded by their own batch here too, and pictures by the statistics of held-out ones.
+
+    Args:
+        vae: Pythae's.
+        held_out: pictures of which statistics are taken, floats (N, C, H, W).
+    """
+
+    def __init__(self, vae: VAE, held_out: Tensor) -> None:
+        super().__init__(vae)
+        inputs: Tensor = vae.pseudo_inputs(vae.idle_input).reshape(-1, *vae.model_config.input_dim)
+        output = _encoded_by_own_statistics(vae.encoder, inputs)
+        self.components = NormalMixture(torch.zeros(len(inputs)), output.embedding, (0.5 * output.log_covariance).exp())
+        _encoded_by_own_statistics(vae.encoder, held_out)
 
     def code_prior(self) -> Distribution:
-        inputs = self.vae.pseudo_inputs(self.vae.idle_input).reshape(-1, *self.vae.model_config.input_dim)
-        output = self.vae.encoder(inputs)
-        return NormalMixture(torch.zeros(len(inputs)), output.embedding, (0.5 * output.log_covariance).exp())
+        return self.components
+
+
+@torch.no_grad()
+def _encoded_by_own_statistics(encoder: nn.Module, x: Tensor) -> Any:
+    """Encodes examples as one batch of training, and leaves the encoder normalising by the statistics of these."""
+    for layer in encoder.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.reset_running_stats()
+            layer.momentum = None  # all that it sees counts alike
+    output = encoder.train()(x)
+    encoder.eval()
+    return output
 
 
 class PythaeGrey(PythaeVAE):
@@ -149,8 +175,12 @@ def _variants(model: type[VAE], config: type[VAEConfig], settings: Mapping[str, 
     return {name: partial(build, model=model, config=config, **chosen) for name, chosen in settings.items()}
 
 
-def _binary(name: str, variants: Mapping[str, Any], judge: type[PythaeVAE] = PythaeVAE) -> Peer:
-    return Peer(f"Pythae 0.1.2 {name}", variants, BinarisedAtEachVisit, lambda vae, _: judge(vae))
+def _binary(
+    name: str,
+    variants: Mapping[str, Any],
+    judge: Callable[[VAE, Tensor], PythaeVAE] = lambda vae, _: PythaeVAE(vae),
+) -> Peer:
+    return Peer(f"Pythae 0.1.2 {name}", variants, BinarisedAtEachVisit, judge)
 
 
 BINARY = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import numpy as np
@@ -13,6 +14,7 @@ from benchmarks.baselines.choosing import Tried, best_of, settings_of
 from benchmarks.harness import Options, Results
 from benchmarks.picture_metrics import errors, lead, ssim
 from benchmarks.picture_sets import N_HELD_OUT, held_out_rows, open_recut_pictures
+from latentia.core import Batch
 
 HOLES = ("telea", "navier_stokes", "biharmonic", "mean_picture", "nearest_picture")
 
@@ -172,3 +174,23 @@ def test_pythaes_grey_pictures_are_scored_as_a_probability_with_a_width_that_sui
         levels = (torch.arange(256) / 255).view(256, 1, 1, 1)
         mass = model.likelihood(parameters.expand(1, 256, 1, 1, 1)).log_prob(levels).exp().sum()
     assert mass.item() == pytest.approx(1.0, abs=1e-4)
+
+
+def test_pythaes_vamp_is_judged_by_the_statistics_that_it_was_trained_with() -> None:
+    pytest.importorskip("pythae")
+    from benchmarks.baselines.pythae_peers import BINARY
+
+    peer = BINARY[2]
+    vae = next(iter(peer.variants.values()))(0).train()
+    x = torch.bernoulli(torch.full((40, 1, 28, 28), 0.1), generator=torch.Generator().manual_seed(0))
+    for _ in range(3):
+        vae({"data": x})  # pictures and pseudo-inputs by turns
+    learned = copy.deepcopy(vae.encoder)
+    with torch.no_grad():
+        pseudo = learned(vae.pseudo_inputs(vae.idle_input).reshape(-1, 1, 28, 28))
+        pictures = learned(x)
+    model = peer.judge(vae.eval(), x)
+    assert model.code_prior().component_distribution.mean.flatten().tolist() == pytest.approx(
+        pseudo.embedding.flatten().tolist(), abs=1e-4
+    )
+    assert torch.allclose(model.posterior_of(Batch(x)).mean, pictures.embedding, atol=0.02)

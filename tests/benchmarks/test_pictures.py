@@ -160,7 +160,8 @@ def test_settings_are_sought_beyond_the_usual_ones(tmp_path, monkeypatch, best, 
 
 def test_pythaes_grey_pictures_are_scored_as_a_probability_with_a_width_that_suits() -> None:
     pytest.importorskip("pythae")
-    from benchmarks.baselines.pythae_peers import WIDTHS, PythaeGrey, eight_bit
+    from benchmarks.baselines.pythae_judged import WIDTHS, PythaeGrey
+    from benchmarks.baselines.pythae_peers import eight_bit
 
     peer = eight_bit((1, 28, 28))
     x = torch.rand(8, 1, 28, 28, generator=torch.Generator().manual_seed(0)).mul(255).round() / 255
@@ -179,7 +180,8 @@ def test_pythaes_grey_pictures_are_scored_as_a_probability_with_a_width_that_sui
 def test_pythaes_vamp_is_judged_by_the_statistics_that_suit_it() -> None:
     pytest.importorskip("pythae")
     from benchmarks import bounds
-    from benchmarks.baselines.pythae_peers import BINARY, PythaeVAMP
+    from benchmarks.baselines.pythae_judged import PythaeVAMP
+    from benchmarks.baselines.pythae_peers import BINARY
 
     peer = BINARY[2]
     vae = next(iter(peer.variants.values()))(0).train()

@@ -137,11 +137,9 @@ def keep_few(dataset: Dataset, per_class: int) -> Dataset:
 
 
 def _few(values: Indices, per_class: int) -> Indices:
-    order = np.random.default_rng(0).permutation(len(values))
-    kept = [order[values[order] == number][:per_class] for number in range(values.max(initial=-1) + 1)]
-    few = np.full_like(values, -1)
-    for rows in kept:
-        few[rows] = values[rows]
+    order, few = np.random.default_rng(0).permutation(len(values)), np.full_like(values, -1)
+    for number in range(values.max(initial=-1) + 1):
+        few[order[values[order] == number][:per_class]] = number
     return few
 
 

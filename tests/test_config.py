@@ -99,13 +99,7 @@ def test_the_default_preset_depends_on_the_data() -> None:
 
 @pytest.mark.parametrize(
     ("side", "mode", "preset"),
-    [
-        (300, "RGB", "image-64"),
-        (48, "RGB", "image-64"),
-        (32, "RGB", "image-32"),
-        (16, "RGB", "image"),
-        (300, "L", "image"),
-    ],
+    [(300, "RGB", "image-64"), (16, "RGB", "image-64"), (300, "L", "image")],
 )
 def test_peoples_own_colour_pictures_go_through_the_preset_for_photographs(
     tmp_path: Path, side: int, mode: str, preset: str
@@ -118,7 +112,7 @@ def test_peoples_own_colour_pictures_go_through_the_preset_for_photographs(
     config, form = resolve(source, None, {})
     assert config.preset == preset
     if preset != "image":
-        assert form.event_shape == (3, int(preset[-2:]), int(preset[-2:]))
+        assert form.event_shape == (3, 64, 64)
         assert config.model.kind == "masked"
     varied, form = resolve(source, "vamp", {})
     assert (varied.model.kind, varied.model.prior.name) == ("single-latent", "vamp")

@@ -29,7 +29,7 @@ def test_report_counts_and_advises(photos, noise):
     assert sorted(p.kind for p in report.problems) == ["duplicate", "empty", "ignored", "unreadable"]
     assert done[-1] == (17, 17)
     advice = " ".join(report.suggestions)
-    for words in ("2 of 17", "--skip-bad", "16 x 16 pixels, in colour", "are few", "repeat others", "transparency"):
+    for words in ("2 of 17", "--skip-bad", "--preset image-32", "are few", "repeat others", "transparency"):
         assert words in advice
     assert json.loads(json.dumps(report.to_json()))["n_usable"] == 15
 
@@ -105,10 +105,11 @@ def test_no_usable_recording_is_still_a_report(tmp_path):
     assert (report.n_usable, report.lengths, report.levels) == (0, None, None)
 
 
-def test_colour_pictures_are_advised_to_go_through_the_preset_that_takes_them(tmp_path, noise):
+@pytest.mark.parametrize(("short", "advice"), [(48, "the preset image-64 by itself"), (40, "--preset image-32")])
+def test_colour_pictures_are_advised_to_go_through_a_preset_of_their_size(tmp_path, noise, short, advice):
     for seed in range(3):
-        noise(seed, 40, 60).save(tmp_path / f"{seed}.png")
-    assert "the preset image-32 by itself" in " ".join(check_folder(tmp_path).suggestions)
+        noise(seed, short, 60).save(tmp_path / f"{seed}.png")
+    assert advice in " ".join(check_folder(tmp_path).suggestions)
 
 
 def test_what_is_transparent_all_over_is_a_problem(tmp_path, noise):

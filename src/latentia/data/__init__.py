@@ -40,7 +40,6 @@ from latentia.data.source import (
     Survey,
     choose_preprocessing,
     choose_split,
-    photograph_side,
     require_kind,
 )
 from latentia.data.speech import SpeechPreprocessing, dc_offset, level_gain
@@ -121,7 +120,6 @@ __all__ = [
     "open_source",
     "perturb_pictures",
     "perturb_speed",
-    "photograph_side",
     "prepare",
     "read_audio_header",
     "read_labels",

@@ -21,12 +21,13 @@ from latentia.data.manifest import open_manifest
 from latentia.data.pictures import read_picture_file
 from latentia.data.pixels import INVISIBLE, OPAQUE, is_grey, plain
 from latentia.data.recordings import parts_by_bytes, read_recording_file, survey_of
-from latentia.data.source import WIDE, WORST_UNREADABLE, FileKind, Progress, SpeechSurvey, photograph_side, suggest_size
+from latentia.data.source import WIDE, WORST_UNREADABLE, FileKind, Progress, SpeechSurvey, suggest_size
 from latentia.errors import DataError, FileError
 from latentia.metrics import active_level
 
 T = TypeVar("T")
 FEW = 200
+SMALL_PHOTOGRAPHS = 48  # a median short side below it gains nothing by 64 x 64 pixels
 FEW_SECONDS = 300
 SPLIT_NAMES = frozenset({"train", "training", "test", "testing", "val", "valid", "validation"})
 
@@ -140,15 +141,13 @@ def _check_pictures(source: FileSource, progress: Progress | None) -> CheckRepor
     n_grey, n_transparent = sum(fact.grey for fact in facts), sum(fact.transparent for fact in facts)
     advice: list[str] = []
     if facts:
-        height, width = suggest_size([(fact.height, fact.width) for fact in facts])
-        grey = n_grey >= 0.95 * len(facts)
-        photographs = None if grey else photograph_side(int(middle.min()))
-        if photographs is None:
-            colour = "grey" if grey else "in colour"
-            advice.append(f"Train on {width} x {height} pixels, {colour} (data.size, data.channels).")
+        if n_grey >= 0.95 * len(facts):
+            height, width = suggest_size([(fact.height, fact.width) for fact in facts])
+            advice.append(f"Train on {width} x {height} pixels, grey (data.size, data.channels).")
+        elif middle.min() < SMALL_PHOTOGRAPHS:
+            advice.append("Train on 32 x 32 pixels in colour, in less time: --preset image-32.")
         else:
-            size = f"{photographs} x {photographs}"
-            advice.append(f"Train on {size} pixels in colour: `train` takes the preset image-{photographs} by itself.")
+            advice.append("Train on 64 x 64 pixels in colour: `train` takes the preset image-64 by itself.")
     if 0 < len(facts) < FEW:
         advice.append(f"{len(facts)} pictures are few: a model needs some hundreds to make new ones.")
     if n_transparent:

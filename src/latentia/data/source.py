@@ -236,16 +236,6 @@ def suggest_rate(rates: Mapping[int, int]) -> int:
     return WIDE if 2 * wide > sum(rates.values()) else WIDE // 2
 
 
-def photograph_side(short: int) -> int | None:
-    """Returns the side at which models of photographs work best on pictures of a median short side; None if too small.
-
-    Example:
-        >>> photograph_side(400), photograph_side(30), photograph_side(16)
-        (64, 32, None)
-    """
-    return next((side for side in (64, 32) if 4 * short >= 3 * side), None)
-
-
 def suggest_size(sizes: list[tuple[int, int]], largest: int = 64) -> tuple[int, int]:
     """Suggests the size of a model's pictures from the sizes (height, width) of the data.
 

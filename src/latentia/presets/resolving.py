@@ -6,16 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from latentia.config import Config
-from latentia.data import NOUNS, FileSource, Preprocessing, Source, choose_preprocessing, photograph_side
+from latentia.data import NOUNS, FileSource, Preprocessing, Source, choose_preprocessing
 from latentia.errors import OptionError
 from latentia.presets.base import PRESETS, Settings, get_preset
+
+PHOTOGRAPHS = "image-64"
 
 
 def default_preset(source: Source) -> str:
     """Returns the name of the preset that suits the data: that for photographs for people's own in colour."""
     survey = source.survey() if isinstance(source, FileSource) and source.kind == "image" else None
-    side = None if survey is None or survey.channels == 1 else photograph_side(min(survey.median))
-    return plain_preset(source) if side is None else f"image-{side}"
+    return plain_preset(source) if survey is None or survey.channels == 1 else PHOTOGRAPHS
 
 
 def plain_preset(source: Source) -> str:

@@ -50,7 +50,7 @@ def system(preset: str) -> str:
 
 def train_ours(name: str, preset: str, options: Options, minutes: float) -> LatentModel:
     """Trains one of ours for a time."""
-    source = open_pictures(name, mnist.mirror(options))
+    source = open_pictures(name, options.mirror)
     held_out = held_out_rows(name, source.survey().n)
     limits: dict[str, Any] = {"max_minutes": minutes, "epochs": FOREVER, "patience": None}
     return fit(ours.prepare_pictures(name, preset, options, held_out, **limits)).trained.model
@@ -186,7 +186,7 @@ def eight_bit_set(results: Results, name: str) -> list[Claim]:
     """Measures ours and Pythae's VAE on a set of 8-bit pictures, and returns the claims."""
     options, quick = results.options, results.options.quick
     n_test, n, minutes = (30, 5, 0.05) if quick else (1000, 50, 8.0)
-    source = open_pictures(name, mnist.mirror(options))
+    source = open_pictures(name, options.mirror)
     pixels, tested = (_pixels(source.read(split).x) for split in source.splits)
     rows = held_out_rows(name, len(pixels))
     x = (pixels[rows][: QUICK if quick else None].float() / 255, tested[:n_test].float() / 255)

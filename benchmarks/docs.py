@@ -19,8 +19,8 @@ Generated from `benchmarks/results/*.json` by `python -m benchmarks.docs`; do no
 the machine named beside it, peers and ours in the same run. Run one with `make bench NAME=density`, which needs a C
 compiler for one of the peers; `ARGS=--quick` checks in minutes that it works, and finished rows are kept, so that a
 run can be stopped and gone on with; `ARGS='--again PART'` measures a part anew. The sets `cifar10-part`, `orl-faces`
-and `omniglot-small` come from a mirror only: `ARGS='--data DIR'`. Pictures of faces and of CIFAR-10 are measured, not
-shown.
+and `omniglot-small` come from a mirror only: `ARGS='--data DIR'`, which may hold other pictures than the published ones
+under the same names; rows then say so. Pictures of faces and of CIFAR-10 are measured, not shown.
 """
 
 
@@ -55,11 +55,20 @@ def section(document: Mapping[str, Any]) -> str:
 
 
 def _other_parts(document: Mapping[str, Any]) -> list[str]:
-    """Names the parts that were measured on another machine, or at another commit, than the last."""
-    last = (machine_name(document["machine"]), document["commit"])
-    of_parts = {row["part"]: (row["machine"], row["commit"]) for row in document["rows"] if row.get("part")}
-    others = [f"- {part}: {of[0]}, commit `{of[1]}`" for part, of in of_parts.items() if of != last]
+    """Names the parts that were measured on another machine or other data, or at another commit, than the last."""
+    last = _origin(machine_name(document["machine"]), document["commit"])
+    of_parts = {row["part"]: _origin_of(row) for row in document["rows"] if row.get("part")}
+    others = [f"- {part}: {of}" for part, of in of_parts.items() if of != last]
     return ["", "Parts that were measured elsewhere, or by another commit:", "", *others] if others else []
+
+
+def _origin_of(row: Mapping[str, Any]) -> str:
+    data = f", with other data than the published: {row['data']}" if row.get("data") else ""
+    return _origin(row["machine"], row["commit"]) + data
+
+
+def _origin(machine: str, commit: str) -> str:
+    return f"{machine}, commit `{commit}`"
 
 
 def result_documents(folder: Path = RESULTS) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ same machine, are measured by the same one.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,7 +68,8 @@ def classifier(
     """
     part, epochs = (QUICK, 1) if quick else (len(pixels), EPOCHS)
     folder = folder or (CACHE / "quick" if quick else CACHE)
-    path = folder / f"classifier-{name}-{epochs}.safetensors"
+    content = hashlib.blake2b(pixels[:part].numpy().tobytes(), digest_size=4).hexdigest()
+    path = folder / f"classifier-{name}-{content}-{epochs}.safetensors"
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = Classifier()

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks import mnist
 from benchmarks.baselines.holes import Fill, Flags, Pixels
 from benchmarks.harness import CACHE, Key, Options, Row, commit
 from benchmarks.picture_metrics import Errors, lead
@@ -60,7 +59,7 @@ class Pictures:
 
 def read_pictures(name: str, options: Options) -> Pictures:
     """Reads what is trained and tested on."""
-    source, most = open_pictures(name, mnist.mirror(options)), 20 if options.quick else TESTED
+    source, most = open_pictures(name, options.mirror), 20 if options.quick else TESTED
     train, test = (source.read(split) for split in ("train", "test"))
     x, tested = (part.x.reshape(*part.x.shape[:3], -1) for part in (train, test))
     count = min(most, len(tested))
@@ -70,7 +69,7 @@ def read_pictures(name: str, options: Options) -> Pictures:
 
 def train_model(name: str, options: Options) -> TrainedModel:
     """Trains the preset on all training pictures of a set, for the time that is allowed, and keeps the model."""
-    source = open_pictures(name, mnist.mirror(options))
+    source = open_pictures(name, options.mirror)
     minutes = 0.15 if options.quick else MINUTES
     training = {"seed": options.seed, "max_minutes": minutes, "patience": None, "epochs": 100_000}
     fixed = {"training": training, "data": {"validation_fraction": 0.0}}
@@ -91,8 +90,8 @@ def kept_model(name: str, options: Options) -> TrainedModel:
 
 
 def _kept(name: str, options: Options) -> RunFolder:
-    quick = "quick-" if options.quick else ""
-    return RunFolder(CACHE / f"filling-{quick}{name}-{options.seed}-{commit()}")
+    quick, content = "quick-" if options.quick else "", open_pictures(name, options.mirror).fingerprint()[:8]
+    return RunFolder(CACHE / f"filling-{quick}{name}-{content}-{options.seed}-{commit()}")
 
 
 def lead_row(key: Key, found: Mapping[str, Errors], best: str, groups: NDArray[np.int64]) -> Row:

@@ -18,10 +18,13 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, NoReturn
 
 from rich.console import Console
 from rich.table import Table
+
+from benchmarks.data_sets import other_data
+from latentia.data.fetch import ANY, MIRROR, MIRROR_CONTENT
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 RESULTS = REPOSITORY / "benchmarks" / "results"
@@ -39,6 +42,13 @@ class Options:
     data: Path | None = None
     fresh: bool = False
     again: Sequence[str] = ()
+
+    @property
+    def mirror(self) -> Path | None:
+        """The folder of the data mirror; None where there is none, and data are downloaded."""
+        named = self.data or os.environ.get(MIRROR)
+        folder = Path(named) if named else REPOSITORY.parent / "shared" / "data"
+        return folder.resolve() if named or folder.is_dir() else None
 
 
 class Key(NamedTuple):
@@ -141,6 +151,7 @@ class Results:
         self.path = folder / (f"{name}.quick.json" if options.quick else f"{name}.json")
         self._part = ""
         self._machine = machine()
+        self._data = other_data(options.mirror)
         old = None if options.fresh or options.quick else self._read()
         self._document: dict[str, Any] = {
             "name": name,
@@ -174,18 +185,16 @@ class Results:
 
         Raises:
             ValueError: it did not yield what `keys` promises.
-            SystemExit: the part holds rows of another machine or version of torch, which must not be mixed.
+            SystemExit: the part holds rows of other data, or of another machine or version of torch, which must not be
+                mixed.
         """
+        of_part = [row for row in self._document["rows"] if _part(row) == self._part]
+        if any(row.get("data", "") != self._data for row in of_part):
+            self._refuse("other data")
         if all(self.find(key) is not None for key in keys):
             return
-        if any(
-            row["machine"] != machine_name(self._machine) for row in self._document["rows"] if _part(row) == self._part
-        ):
-            part = f" of {self._part}" if self._part else ""
-            raise SystemExit(
-                f"{self.path} holds rows{part} from another machine or torch; measure that part anew with --again "
-                "PART, or all with --fresh."
-            )
+        if any(row["machine"] != machine_name(self._machine) for row in of_part):
+            self._refuse("another machine or torch")
         load = os.getloadavg()[0]
         found: set[Key] = set()
         for row in function():
@@ -193,11 +202,17 @@ class Results:
             self._document["rows"] = [kept for kept in self._document["rows"] if _key(kept) != row.key]
             facts = {"load": round(load, 2), "commit": self._document["commit"], "machine": machine_name(self._machine)}
             part = {"part": self._part} if self._part else {}
-            self._document["rows"].append({**row.as_json(), **facts, **part})
+            data = {"data": self._data} if self._data else {}
+            self._document["rows"].append({**row.as_json(), **facts, **part, **data})
             self._document["machine"] = self._machine
             self._write()
         if found != set(keys):
             raise ValueError(f"Measured {sorted(map(str, found))}, promised {sorted(map(str, keys))}.")
+
+    def _refuse(self, origin: str) -> NoReturn:
+        part = f" of {self._part}" if self._part else ""
+        ways = "measure that part anew with --again PART, or all with --fresh"
+        raise SystemExit(f"{self.path} holds rows{part} from {origin}; {ways}.")
 
     def find(self, key: Key) -> dict[str, Any] | None:
         """Returns a row, or None while it is missing."""
@@ -233,7 +248,10 @@ class Results:
 
 
 def parse(description: str, arguments: Sequence[str] | None = None) -> Options:
-    """Reads the options that every benchmark takes."""
+    """Reads the options that every benchmark takes.
+
+    Data that a person names are taken as they are: a benchmark may be run on others than the published ones.
+    """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="check within 3 minutes that the script works; no claim")
     parser.add_argument("--seed", type=int, default=0)
@@ -243,6 +261,8 @@ def parse(description: str, arguments: Sequence[str] | None = None) -> Options:
         "--again", action="append", default=[], metavar="PART", help="forget the rows of a part, as they name it"
     )
     found = vars(parser.parse_args(arguments))
+    if found["data"]:
+        os.environ[MIRROR_CONTENT] = ANY
     return Options(**{**found, "again": tuple(found["again"])})
 
 

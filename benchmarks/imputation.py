@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks import features, mnist
+from benchmarks import features
 from benchmarks.baselines import holes
 from benchmarks.filling import MINUTES
 from benchmarks.harness import Claim, Key, Options, Results, Row, floor_and_goal
@@ -37,7 +37,7 @@ def imputation_keys(seed: int) -> list[Key]:
 
 def imputation_rows(options: Options) -> Iterator[Row]:
     """Trains the classifier on complete pictures and our model on pictures with holes; scores what is filled in."""
-    source = open_source("mnist", mirror=mnist.mirror(options))
+    source = open_source("mnist", mirror=options.mirror)
     minutes = 0.15 if options.quick else MINUTES
     training = {"seed": options.seed, "max_minutes": minutes, "patience": None, "epochs": 100_000}
     config, form = resolve(source, "inpainting", {"training": training, "data": {"validation_fraction": 0.0}})

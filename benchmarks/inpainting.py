@@ -10,7 +10,6 @@ from typing import Literal
 import numpy as np
 import torch
 
-from benchmarks import mnist
 from benchmarks.baselines import holes
 from benchmarks.baselines.choosing import Tried, best_of, settings_of
 from benchmarks.baselines.holes import Fill, Flags, Pixels
@@ -135,7 +134,7 @@ def speed_keys(seed: int) -> dict[str, Key]:
 
 def speed_rows(options: Options) -> Iterator[Row]:
     """Times one face with models of random weights; the one that learned without masks is refined."""
-    source = open_pictures("orl-faces", mnist.mirror(options))
+    source = open_pictures("orl-faces", options.mirror)
     image = source.read("test").x[0]
     canvas = Canvas.from_array(image, ~MASKS.build("centre", {})(1, 64, 64)[0, 0].numpy())
     threads = torch.get_num_threads()

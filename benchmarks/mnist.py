@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from benchmarks.harness import REPOSITORY, Options
+from benchmarks.harness import Options
 from latentia.data import named_sets
 
 RESAMPLING_SEED = 20_000
 
 
-def mirror(options: Options) -> Path | None:
-    """Returns the folder of the data mirror; None where there is none, and data are downloaded."""
-    named = options.data or os.environ.get("LATENTIA_MIRROR")
-    folder = Path(named) if named else REPOSITORY.parent / "shared" / "data"
-    return folder.resolve() if named or folder.is_dir() else None
-
-
 def images(options: Options, split: Literal["train", "test"]) -> Tensor:
     """Reads the pictures of a split, 60 000 or 10 000, uint8 (N, 1, 28, 28)."""
-    pixels = named_sets.build("mnist", {}).read(split, mirror(options)).x
+    pixels = named_sets.build("mnist", {}).read(split, options.mirror).x
     return torch.from_numpy(pixels.reshape(-1, 1, 28, 28).copy())
 
 

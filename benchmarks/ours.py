@@ -22,9 +22,9 @@ from lightning.pytorch.callbacks import Callback
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmarks import mnist
 from benchmarks.harness import Options
 from benchmarks.picture_sets import open_pictures
+from latentia.data.fetch import MIRROR
 from latentia.models import LatentModel
 from latentia.presets import resolve
 from latentia.runs import read_model
@@ -111,7 +111,7 @@ def prepare_pictures(
         without: training pictures that are kept from it altogether.
         training: settings of that section.
     """
-    source = open_pictures(name, mnist.mirror(options))
+    source = open_pictures(name, options.mirror)
     config, preprocessing = resolve(source, preset, {"training": {"seed": options.seed, **training}})
     dataset = source.load(preprocessing)
     if without is not None:
@@ -156,8 +156,7 @@ class Stopwatch(Callback):
 
 
 def _mirror(options: Options) -> dict[str, str]:
-    folder = mnist.mirror(options)
-    return {} if folder is None else {"LATENTIA_MIRROR": str(folder)}
+    return {} if options.mirror is None else {MIRROR: str(options.mirror)}
 
 
 class _MemoryWatch(threading.Thread):

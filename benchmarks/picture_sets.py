@@ -45,6 +45,11 @@ class RecutPictures:
         return f"{self.original}, re-cut"
 
     @property
+    def files(self) -> tuple[RemoteFile]:
+        """The file."""
+        return (self.file,)
+
+    @property
     def version(self) -> str:
         """Stands for the content and the split."""
         return self.file.sha256
@@ -65,7 +70,7 @@ class RecutPictures:
 def _faces(arrays: Mapping[str, NDArray[Any]], split: str) -> tuple[NDArray[np.uint8], NDArray[Any]]:
     """Splits by subject: nobody is on both sides."""
     subject = arrays["subject"]
-    chosen = (subject >= 40 - TEST_SUBJECTS) == (split == "test")
+    chosen = (subject >= np.unique(subject)[-TEST_SUBJECTS]) == (split == "test")
     return arrays["images64"][chosen], subject[chosen]
 
 

@@ -16,7 +16,6 @@ import torch
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-from benchmarks import mnist
 from benchmarks.harness import Claim, Key, Options, Results, Row, floor_and_goal, parse
 from benchmarks.speech_metrics import pesq_nb, pesq_wb, stoi, summary
 from benchmarks.speech_training import fsdd_test, librispeech_test, training_source
@@ -84,7 +83,7 @@ def keys(test: str, rate: int) -> list[Key]:
 
 def trained_model(options: Options) -> tuple[TrainedModel, float]:
     """Trains the preset, and returns the seconds that it took."""
-    source = training_source(mnist.mirror(options))
+    source = training_source(options.mirror)
     minutes = 0.5 if options.quick else MINUTES
     training = {"seed": options.seed, "max_minutes": minutes}
     settings = {"training": training, "objective": {"beta": BETA}, "data": {"sample_rate": RATE}}
@@ -96,7 +95,7 @@ def trained_model(options: Options) -> tuple[TrainedModel, float]:
 
 def test_sets(trained: TrainedModel, options: Options) -> list[TestSet]:
     """Reads the recordings that are tested on."""
-    mirror, most = mnist.mirror(options), 4 if options.quick else None
+    mirror, most = options.mirror, 4 if options.quick else None
     libri = librispeech_test(mirror)[:most]
     fsdd = list(fsdd_test(mirror))[:most]
     return [
@@ -196,7 +195,7 @@ class LinearCode:
 def linear_code(trained: TrainedModel, options: Options) -> LinearCode:
     """Fits PCA to groups of frames of the training recordings, the model's groups."""
     stride = trained.model.stride
-    dataset = training_source(mnist.mirror(options)).load(trained.preprocessing)
+    dataset = training_source(options.mirror).load(trained.preprocessing)
     chosen = np.linspace(0, len(dataset) - 1, 200 if options.quick else 2500).round().astype(np.int64)
     groups = []
     for start in range(0, len(chosen), 100):
@@ -235,7 +234,7 @@ def vocoder_rows(options: Options) -> Iterator[Row]:
     """Measures the time of the vocoders on one core, each in a process of its own."""
     for system, name in ((CEILING, "phase-gradient"), (GRIFFIN_LIM, "griffin-lim")):
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-            factor = pool.submit(_real_time_factor, name, mnist.mirror(options)).result()
+            factor = pool.submit(_real_time_factor, name, options.mirror).result()
         yield Row(Key(system, FACTOR), factor, "seconds of work a second of sound")
 
 

@@ -53,7 +53,7 @@ class Judge:
     def __init__(self, name: str, options: Options) -> None:
         self.name = name
         self.n = 200 if options.quick else N
-        source = open_pictures(name, mnist.mirror(options))
+        source = open_pictures(name, options.mirror)
         train, test = (source.read(split) for split in source.splits)
         self.pixels = torch.from_numpy(train.x.reshape(-1, 1, 28, 28).copy())
         tested = torch.from_numpy(test.x.reshape(-1, 1, 28, 28).copy())
@@ -95,7 +95,7 @@ def standard_rows(judge: Judge, results: Results) -> Iterator[Row]:
     options = results.options
     trained = trained_model(judge.name, "vae", options)
     yield from judge.rows(STANDARD, pictures(trained, judge.n, options.seed), options.seed)
-    dataset = open_pictures(judge.name, mnist.mirror(options)).load(trained.preprocessing)
+    dataset = open_pictures(judge.name, options.mirror).load(trained.preprocessing)
     settings = {"prior_stage": {"steps": 30}} if options.quick else {}
     start = time.perf_counter()
     staged = fit_second_stage(trained, dataset, second_stage_config(trained.config, settings))

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from benchmarks.mirror import require_mirror
-from latentia.data import Clips, RemoteFile, as_source
-from latentia.data.archives import decode_clip, fetch_archive
+from latentia.data import Clips, as_source, fetch
+from latentia.data.archives import RemoteArchive, decode_clip
 from latentia.data.source import Source
 from latentia.data.spoken import WORDS
 from latentia.errors import DataError, OptionError, nearest
@@ -39,7 +39,7 @@ class RecutSet:
 
     kind: ClassVar[Literal["speech"]] = "speech"
     name: str
-    file: RemoteFile
+    file: RemoteArchive
     heads: Mapping[str, str]
     splits: tuple[str, ...]
     original: str
@@ -52,6 +52,11 @@ class RecutSet:
     def about(self) -> str:
         """What it is."""
         return f"{self.original}, re-cut ({self.licence})"
+
+    @property
+    def files(self) -> tuple[RemoteArchive]:
+        """The archive."""
+        return (self.file,)
 
     @property
     def version(self) -> str:
@@ -70,7 +75,7 @@ class RecutSet:
             DataError: the archive has another content than expected, or labels without files.
         """
         require_mirror(self.name, self.original, mirror)
-        members = fetch_archive(self.file, MEMBERS, self.name, mirror)
+        members = fetch(self.file, self.name, mirror)
         table = csv.DictReader(io.StringIO(members.get(LABELS, b"").decode("utf-8-sig")))
         rows = [row for row in table if row.get(self.split_column) == split]
         names = tuple(row["file"] for row in rows)
@@ -87,8 +92,8 @@ class RecutSet:
         )
 
 
-def _mirrored(path: str, sha256: str) -> RemoteFile:
-    return RemoteFile(f"speech/{path}.tar", (), sha256)
+def _mirrored(path: str, sha256: str) -> RemoteArchive:
+    return RemoteArchive(f"speech/{path}.tar", (), sha256, MEMBERS)
 
 
 SETS: dict[str, RecutSet] = {

@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks import docs
 from benchmarks.harness import Key, Options, Results, Row, floor_and_goal, parse
+from latentia.data.fetch import MIRROR_CONTENT
 
 KEY = Key("ours", "speed", "batch 8", 0)
 OTHER = Key("theirs", "speed")
@@ -15,7 +16,8 @@ def results(folder, **options):
     return Results("trial", "How it is done.", Options(**options), folder)
 
 
-def test_options_are_those_of_the_contract(tmp_path):
+def test_options_are_those_of_the_contract(tmp_path, monkeypatch):
+    monkeypatch.setenv(MIRROR_CONTENT, "")  # so that what naming data changes is taken back
     options = parse("A benchmark.", ["--quick", "--seed", "3", "--data", str(tmp_path), "--fresh", "--again", "one"])
     assert options == Options(quick=True, seed=3, data=tmp_path, fresh=True, again=("one",))
     assert parse("A benchmark.", []) == Options()

@@ -10,11 +10,12 @@ import pytest
 import soundfile
 
 from latentia.data import archives, fetch_named, open_source
-from latentia.data.archives import content_digest, decode_clip, read_archive
-from latentia.data.fetch import RemoteFile, download_path
-from latentia.data.fsdd import MEMBERS, Fsdd
+from latentia.data.archives import RemoteArchive, content_digest, decode_clip, read_archive
+from latentia.data.fetch import download_path
+from latentia.data.fsdd import ARCHIVE, Fsdd
 from latentia.errors import DataError, FileError
 
+MEMBERS = ARCHIVE.members
 PACKING = {"tar": bytes, "tar.gz": gzip.compress, "tar.xz": lzma.compress}
 
 
@@ -53,7 +54,7 @@ def test_recordings_are_the_same_from_any_packing(tmp_path, ending):
 def test_split_and_labels(tmp_path):
     (tmp_path / "speech").mkdir()
     (tmp_path / "speech" / "fsdd.tar.xz").write_bytes(gzip.compress(tar(TREE)))  # what it is, not what it is called
-    entry = Fsdd(RemoteFile("speech/fsdd.tar.xz", (), content_digest(RECORDINGS)))
+    entry = Fsdd(RemoteArchive("speech/fsdd.tar.xz", (), content_digest(RECORDINGS), MEMBERS))
     train, test = (entry.read(split, tmp_path) for split in entry.splits)
     assert test.names == tuple(name for name in sorted(RECORDINGS) if name[-5] in "04")
     assert len(train) == len(test) == 8
@@ -65,16 +66,16 @@ def test_split_and_labels(tmp_path):
 
 
 def test_a_recording_that_was_changed_is_noticed(tmp_path):
-    entry = Fsdd(RemoteFile("x.tar", (), content_digest(RECORDINGS)))
+    entry = Fsdd(RemoteArchive("x.tar", (), content_digest(RECORDINGS), MEMBERS))
     for changed in (TREE[:-1], [*TREE[:-1], (TREE[-1][0], wav(1))], [*TREE, ("recordings/1_eve_0.wav", b"more")]):
         (tmp_path / "x.tar").write_bytes(tar(changed))
-        with pytest.raises(DataError, match="another content than the published archive"):
+        with pytest.raises(DataError, match="another content than what was published"):
             entry.read("train", tmp_path)
 
 
 def test_download(tmp_path, server):
     (tmp_path / "site" / "x.tar.gz").write_bytes(gzip.compress(b"<html>"))
-    file = RemoteFile("speech/x.tar.gz", (server + "x.tar.gz",), content_digest(RECORDINGS))
+    file = RemoteArchive("speech/x.tar.gz", (server + "x.tar.gz",), content_digest(RECORDINGS), MEMBERS)
     with pytest.raises(DataError, match="get it again"):
         Fsdd(file).read("test", None)
     (tmp_path / "site" / "x.tar.gz").write_bytes(gzip.compress(tar(TREE)))

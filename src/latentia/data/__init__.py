@@ -15,7 +15,7 @@ from latentia.data.check import CheckReport, FolderReport, SpeechReport, check_f
 from latentia.data.clip_source import ClipSource
 from latentia.data.clips import Clips
 from latentia.data.dataset import Dataset, Indices, Problem, Store, to_float
-from latentia.data.fetch import RemoteFile, fetch, mirror_folder
+from latentia.data.fetch import RemoteFile, fetch, mirror_folder, other_content
 from latentia.data.files import FileSource
 from latentia.data.frontend import Feature, FrontEnd
 from latentia.data.fsdd import Fsdd
@@ -118,6 +118,7 @@ __all__ = [
     "named_sets",
     "open_for",
     "open_source",
+    "other_content",
     "perturb_pictures",
     "perturb_speed",
     "prepare",

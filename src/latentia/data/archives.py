@@ -10,13 +10,13 @@ import re
 import tarfile
 import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from latentia.data.fetch import RemoteFile, fetch_as
 from latentia.errors import DataError, FileError
 
 LARGEST_MEMBER = 16 * 2**20  # bytes; eight minutes of mono speech at 16 kHz
@@ -28,29 +28,23 @@ _DAMAGE = (
 )
 
 
-def fetch_archive(
-    file: RemoteFile, pattern: re.Pattern[str], set_name: str, mirror: Path | None = None
-) -> dict[str, bytes]:
-    """Returns the members of a tar archive after comparing their checksum.
+@dataclass(frozen=True)
+class RemoteArchive:
+    """An archive of recordings, packed in any way; its checksum is the `content_digest` of the members. See `Remote`.
 
-    Args:
-        file: what to get; its `sha256` is the `content_digest` of the members, so that it holds for any packing.
-        pattern: see `read_archive`.
-        set_name: the set that it belongs to, for messages.
-        mirror: folder to take it from instead of the public home.
-
-    Raises:
-        FileError: it is not in the mirror, or cannot be downloaded or read.
-        DataError: it has another content than expected.
+    Attributes:
+        members: which files are meant, by their whole names; the first group is what each is called.
     """
 
-    def read(path: Path) -> dict[str, bytes]:
-        members = read_archive(path, pattern)
-        if content_digest(members) != file.sha256:
-            raise DataError(f"{path} has another content than the published archive: get it again.")
-        return members
+    path: str
+    urls: tuple[str, ...]
+    sha256: str
+    members: re.Pattern[str]
 
-    return fetch_as(file, set_name, mirror, read)
+    def unpack(self, path: Path) -> tuple[dict[str, bytes], str]:
+        """Returns the members, and the digest of their content."""
+        found = read_archive(path, self.members)
+        return found, content_digest(found)
 
 
 def read_archive(path: Path, pattern: re.Pattern[str]) -> dict[str, bytes]:

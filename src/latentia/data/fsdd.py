@@ -6,18 +6,18 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from latentia.data.archives import decode_clip, fetch_archive
+from latentia.data.archives import RemoteArchive, decode_clip
 from latentia.data.clips import Clips
-from latentia.data.fetch import RemoteFile
+from latentia.data.fetch import fetch
 from latentia.data.named import TRAIN_TEST, named_sets
 from latentia.data.spoken import WORDS
 
-ARCHIVE = RemoteFile(
+ARCHIVE = RemoteArchive(
     path="speech/fsdd.tar.xz",
     urls=("https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/v1.0.10.tar.gz",),
     sha256="dbd573d7cafe79c4b49f65718115e1304e24e067fa39eff18a660dc6cb9c360f",  # of the 3000 recordings
+    members=re.compile(r"(?:[\w.-]+/)?recordings/([0-9]_[a-z]+_[0-9]+\.wav)"),
 )
-MEMBERS = re.compile(r"(?:[\w.-]+/)?recordings/([0-9]_[a-z]+_[0-9]+\.wav)")
 TEST_TAKES = 5  # of each digit and speaker, the first ones, as the data set's home has it
 
 
@@ -36,8 +36,9 @@ class Fsdd:
         "and others; CC BY-SA 4.0; heads word, speaker)"
     )
 
-    def __init__(self, archive: RemoteFile = ARCHIVE) -> None:
+    def __init__(self, archive: RemoteArchive = ARCHIVE) -> None:
         self.archive = archive
+        self.files = (archive,)
 
     @property
     def version(self) -> str:
@@ -51,7 +52,7 @@ class Fsdd:
             FileError: the archive is not in the mirror, or cannot be downloaded.
             DataError: it has another content than expected.
         """
-        members = fetch_archive(self.archive, MEMBERS, "fsdd", mirror)
+        members = fetch(self.archive, "fsdd", mirror)
         names = [name for name in sorted(members) if (_take(name) < TEST_TAKES) == (split == "test")]
         contents = [members[name] for name in names]
         return Clips(

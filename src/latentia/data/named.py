@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from latentia.data.arrays import Arrays, ArraySource
 from latentia.data.clip_source import ClipSource
 from latentia.data.clips import Clips
-from latentia.data.fetch import RemoteFile, fetch
+from latentia.data.fetch import RemoteFile, fetch, other_content
 from latentia.errors import DataError
 from latentia.registry import Registry
 
@@ -28,6 +28,7 @@ class NamedSet(Protocol):
         splits: names of its splits, the one to train on first.
         about: what it is, where it is from and its licence, in a sentence.
         version: changes when the content or the split changes.
+        files: those that it is read from, if it comes from elsewhere; it may lack the attribute.
     """
 
     splits: tuple[str, ...]
@@ -47,6 +48,7 @@ class ClipSet(Protocol):
         splits: names of its splits, the one to train on first.
         about: what it is, where it is from and its licence, in a sentence.
         version: changes when the content or the split changes.
+        files: those that it is read from, if it comes from elsewhere; it may lack the attribute.
     """
 
     @property
@@ -80,11 +82,16 @@ def open_named(name: str, mirror: Path | None = None) -> ArraySource | ClipSourc
 
 def as_source(name: str, entry: NamedSet | ClipSet, mirror: Path | None = None) -> ArraySource | ClipSource:
     """Makes a source of a set, registered or not."""
-    fingerprint = hashlib.blake2b(f"{name}\0{entry.version}".encode(), digest_size=16).hexdigest()
-    read = partial(_read, entry, mirror)
+    read, identity = partial(_read, entry, mirror), cache(partial(_fingerprint, name, entry, mirror))
     if getattr(entry, "kind", "image") == "speech":
-        return ClipSource(name, cast(Callable[[str], Clips], read), lambda: fingerprint, entry.splits)
-    return ArraySource(name, cast(Callable[[str], Arrays], read), lambda: fingerprint, entry.splits)
+        return ClipSource(name, cast(Callable[[str], Clips], read), identity, entry.splits)
+    return ArraySource(name, cast(Callable[[str], Arrays], read), identity, entry.splits)
+
+
+def _fingerprint(name: str, entry: NamedSet | ClipSet, mirror: Path | None) -> str:
+    """Returns a hash of what the set is: as published, or what the mirror holds instead."""
+    version = entry.version + other_content(getattr(entry, "files", ()), mirror)
+    return hashlib.blake2b(f"{name}\0{version}".encode(), digest_size=16).hexdigest()
 
 
 def fetch_named(name: str, mirror: Path | None = None) -> dict[str, int]:

@@ -59,12 +59,13 @@ class Pictures:
 
 def read_pictures(name: str, options: Options) -> Pictures:
     """Reads what is trained and tested on."""
-    source, most = open_pictures(name, options.mirror), 20 if options.quick else TESTED
+    source = open_pictures(name, options.mirror)
+    most, validated = (20, 10) if options.quick else (TESTED, VALIDATED)
     train, test = (source.read(split) for split in ("train", "test"))
     x, tested = (part.x.reshape(*part.x.shape[:3], -1) for part in (train, test))
     count = min(most, len(tested))
     groups = test.y[:count] if name == "orl-faces" else np.arange(count)
-    return Pictures(x, x[-VALIDATED:], tested[:count], groups)
+    return Pictures(x, x[-validated:], tested[:count], groups)
 
 
 def train_model(name: str, options: Options) -> TrainedModel:

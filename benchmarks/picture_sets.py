@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 from benchmarks.mirror import require_mirror
 from latentia.data import Arrays, RemoteFile, as_source, fetch, open_source
 from latentia.data.source import Source
-from latentia.errors import OptionError, nearest
+from latentia.errors import DataError, OptionError, nearest
 
 TEST_DRAWERS = 4  # of the 20 people who drew every character
 TEST_SUBJECTS = 8  # of the 40 faces; their pictures are never trained on
@@ -59,11 +61,15 @@ class RecutPictures:
 
         Raises:
             FileError: there is no mirror, or the file is not in it.
-            DataError: the file has another content than expected.
+            DataError: the file has another content than expected, is damaged or lacks an array.
         """
         require_mirror(self.name, self.original, mirror)
-        with np.load(io.BytesIO(fetch(self.file, self.name, mirror)), allow_pickle=False) as arrays:
-            x, y = self.cut(arrays, split)
+        content = io.BytesIO(fetch(self.file, self.name, mirror))
+        try:
+            with np.load(content, allow_pickle=False) as arrays:
+                x, y = self.cut(arrays, split)
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+            raise DataError(f"{self.file.path} is damaged or lacks arrays ({error}): get it again.") from error
         return Arrays(x, y.astype(np.int64), self.names)
 
 

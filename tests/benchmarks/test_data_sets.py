@@ -45,6 +45,23 @@ def test_other_faces_are_refused_unless_any_content_is_taken(tmp_path: Path, mon
     assert other_data(tmp_path) != before
 
 
+def test_damage_is_said_by_those_who_read_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(MIRROR_CONTENT, "any")
+    keep_faces(tmp_path, 0)
+    path = tmp_path / SETS["orl-faces"].file.path
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-200])
+    with pytest.raises(DataError, match="damaged or lacks"):
+        open_recut_pictures("orl-faces", tmp_path).read("train")
+    np.savez_compressed(path, subject=np.arange(20))
+    with pytest.raises(DataError, match="images64"):
+        open_recut_pictures("orl-faces", tmp_path).read("train")
+    archive = tmp_path / "speech" / "noise_cc.tar"
+    archive.parent.mkdir()
+    archive.write_bytes(b"no archive")
+    assert "noise_cc damaged" in other_data(tmp_path)
+
+
 def test_published_data_are_the_same_whatever_is_taken(mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     strict = open_recut_pictures("omniglot-small", mirror).fingerprint()
     monkeypatch.setenv(MIRROR_CONTENT, "any")

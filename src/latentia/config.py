@@ -129,7 +129,7 @@ class TrainingConfig(Section):
         ge=0,
         description="linear warm-up of the learning rate; at most a tenth of the training, or 10; then cosine decay",
     )
-    weight_decay: float = Field(default=0.01, ge=0, description="of AdamW, a share of the learning rate")
+    weight_decay: float = Field(default=0.01, ge=0, description="of layers, a share of their learning rate")
     gradient_clip: float = Field(default=200.0, gt=0, description="largest norm of the gradient, nats per example")
     weight_average: float = Field(
         default=0.999, ge=0, lt=1, description="decay of the moving average of the weights; 0: none"

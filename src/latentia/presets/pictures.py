@@ -92,9 +92,12 @@ def _ladder(form: Preprocessing) -> Settings:
     stages = _stages(form.event_shape)
     groups = [0] * max(0, stages - 2) + [1, 1][:stages]
     model: Settings = {"kind": "ladder", "decoder": {"groups": groups, "latents": groups}, "prior": FLOW}
+    settings: Settings = {"model": model, "objective": {"free_bits": 0.5}}
     if isinstance(form, ImagePreprocessing) and form.binarize == "none":
         model["likelihood"] = "discretised-logistic-mixture"
-    return {"model": model, "objective": {"free_bits": 0.5}}
+    else:  # with .01 digits are learned by heart within a quarter of an hour
+        settings["training"] = {"weight_decay": 0.15}
+    return settings
 
 
 def _stages(shape: Shape) -> int:
@@ -187,7 +190,8 @@ register_preset(
     Preset(
         "ladder",
         "image",
-        "as flow-prior, but with groups of latents at two resolutions below the code, and a mixture for 8-bit pixels",
+        "as flow-prior, but with groups of latents at two resolutions below the code; a mixture for 8-bit pixels, "
+        "stronger weight decay for binary ones",
         "Sonderby et al., 2016, arXiv:1602.02282; shared path: Kingma et al., 2016, arXiv:1606.04934; Child, 2021, "
         "arXiv:2011.10650; mixture: Salimans et al., 2017, arXiv:1701.05517",
         _ladder,

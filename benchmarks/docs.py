@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import REPOSITORY, RESULTS, machine_name
+from benchmarks.harness import REPOSITORY, RESULTS, digest, machine_name
 
 PAGE = REPOSITORY / "docs" / "benchmarks.md"
 IMAGES = PAGE.parent / "images"
@@ -56,19 +56,19 @@ def section(document: Mapping[str, Any]) -> str:
 
 def _other_parts(document: Mapping[str, Any]) -> list[str]:
     """Names the parts that were measured on another machine or other data, or at another commit, than the last."""
-    last = _origin(machine_name(document["machine"]), document["commit"])
-    of_parts = {row["part"]: _origin_of(row) for row in document["rows"] if row.get("part")}
-    others = [f"- {part}: {of}" for part, of in of_parts.items() if of != last]
+    last = f"{machine_name(document['machine'])}, commit `{document['commit']}`"
+    origins = {(row.get("part") or "all", _origin(row, document)): None for row in document["rows"]}
+    others = [f"- {part}: {origin}" for part, origin in origins if origin != last]
     return ["", "Parts that were measured elsewhere, or by another commit:", "", *others] if others else []
 
 
-def _origin_of(row: Mapping[str, Any]) -> str:
+def _origin(row: Mapping[str, Any], document: Mapping[str, Any]) -> str:
+    """Says where a row comes from; files of old say that but once."""
+    machine = row.get("machine") or machine_name(document["machine"])
+    commit = row.get("commit") or document["commit"]
+    protocol = "" if row.get("protocol") in (None, digest(document["protocol"])) else ", by an earlier protocol"
     data = f", with other data than the published: {row['data']}" if row.get("data") else ""
-    return _origin(row["machine"], row["commit"]) + data
-
-
-def _origin(machine: str, commit: str) -> str:
-    return f"{machine}, commit `{commit}`"
+    return f"{machine}, commit `{commit}`{protocol}{data}"
 
 
 def result_documents(folder: Path = RESULTS) -> list[dict[str, Any]]:

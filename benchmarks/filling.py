@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from benchmarks import ours
 from benchmarks.baselines.holes import Fill, Flags, Pixels
 from benchmarks.harness import CACHE, Key, Options, Row, commit
 from benchmarks.picture_metrics import Errors, lead
@@ -18,10 +19,9 @@ from latentia.config import merge_settings
 from latentia.core import Batch
 from latentia.data import Mask
 from latentia.files import make_folder
-from latentia.presets import resolve
 from latentia.runs import RunFolder, TrainedModel, read_model, write_model
 from latentia.tasks import expect
-from latentia.training.fit import fit, prepare_training
+from latentia.training.fit import fit
 
 OURS = "Latentia, inpainting preset"
 LEAD = "lead over the best peer"
@@ -70,16 +70,17 @@ def read_pictures(name: str, options: Options) -> Pictures:
 
 def train_model(name: str, options: Options) -> TrainedModel:
     """Trains the preset on all training pictures of a set, for the time that is allowed, and keeps the model."""
-    source = open_pictures(name, options.mirror)
-    minutes = 0.15 if options.quick else MINUTES
-    training = {"seed": options.seed, "max_minutes": minutes, "patience": None, "epochs": 100_000}
-    fixed = {"training": training, "data": {"validation_fraction": 0.0}}
-    config, form = resolve(source, "inpainting", merge_settings(SETTINGS[name], fixed))
     run = _kept(name, options)  # of the commit that it is trained by, whatever is committed meanwhile
-    trained = fit(prepare_training(source.load(form), form, config, name=name)).trained
+    settings = merge_settings(SETTINGS[name], to_fill(options))
+    trained = fit(ours.prepare_pictures(name, "inpainting", options, settings)).trained
     make_folder(run.path)
     write_model(run, trained)
     return trained
+
+
+def to_fill(options: Options) -> dict[str, Any]:
+    """Returns the settings of all models that fill in: the clock ends their training, on all training pictures."""
+    return {**ours.for_minutes(0.15 if options.quick else MINUTES), "data": {"validation_fraction": 0.0}}
 
 
 def kept_model(name: str, options: Options) -> TrainedModel:

@@ -7,13 +7,14 @@ not measured again, so a long benchmark may be stopped and gone on with at any t
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import math
 import os
 import platform
 import re
 import subprocess
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -29,6 +30,8 @@ from latentia.data.fetch import ANY, MIRROR, MIRROR_CONTENT
 REPOSITORY = Path(__file__).resolve().parent.parent
 RESULTS = REPOSITORY / "benchmarks" / "results"
 CACHE = RESULTS / "cache"  # what rows are made of and nobody reads; not committed
+
+ORIGIN = ("load", "commit", "machine", "protocol", "part", "data")  # what a row says of how it was measured
 
 Level = Literal["floor", "goal"]
 
@@ -153,12 +156,15 @@ class Results:
         self._machine = machine()
         self._data = other_data(options.mirror)
         old = None if options.fresh or options.quick else self._read()
-        self._document: dict[str, Any] = {
-            "name": name,
+        self._origin = {
             "date": datetime.now(UTC).date().isoformat(),
             "commit": commit(),
-            "machine": self._machine if old is None else old["machine"],
+            "machine": self._machine,
             "protocol": protocol,
+        }
+        self._document: dict[str, Any] = {
+            "name": name,
+            **(self._origin if old is None else {fact: old[fact] for fact in self._origin}),
             "rows": [] if old is None else _rows_but(options.again, old),
             "claims": [] if old is None else old["claims"],
         }
@@ -176,12 +182,16 @@ class Results:
         finally:
             self._part = around
 
-    def measure(self, keys: Sequence[Key], function: Callable[[], Iterable[Row]]) -> None:
+    def measure(
+        self, keys: Sequence[Key], function: Callable[[], Iterable[Row]], settings: Mapping[str, Any] | None = None
+    ) -> None:
         """Measures rows that belong together, unless all of them are there.
 
         Args:
             keys: what `function` measures.
             function: yields the rows; each is written as it comes.
+            settings: what `function` works with and puts into the details of its first row; rows of other settings
+                count as missing.
 
         Raises:
             ValueError: it did not yield what `keys` promises.
@@ -191,7 +201,7 @@ class Results:
         of_part = [row for row in self._document["rows"] if _part(row) == self._part]
         if any(row.get("data", "") != self._data for row in of_part):
             self._refuse("other data")
-        if all(self.find(key) is not None for key in keys):
+        if self._holds(keys, settings or {}):
             return
         if any(row["machine"] != machine_name(self._machine) for row in of_part):
             self._refuse("another machine or torch")
@@ -199,15 +209,38 @@ class Results:
         found: set[Key] = set()
         for row in function():
             found.add(row.key)
-            self._document["rows"] = [kept for kept in self._document["rows"] if _key(kept) != row.key]
-            facts = {"load": round(load, 2), "commit": self._document["commit"], "machine": machine_name(self._machine)}
+            facts = {
+                "load": round(load, 2),
+                "commit": self._origin["commit"],
+                "machine": machine_name(self._machine),
+                "protocol": digest(self._origin["protocol"]),
+            }
             part = {"part": self._part} if self._part else {}
             data = {"data": self._data} if self._data else {}
-            self._document["rows"].append({**row.as_json(), **facts, **part, **data})
-            self._document["machine"] = self._machine
-            self._write()
+            self._document.update(self._origin)
+            self._put({**row.as_json(), **facts, **part, **data})
         if found != set(keys):
             raise ValueError(f"Measured {sorted(map(str, found))}, promised {sorted(map(str, keys))}.")
+
+    def derive(self, row: Row, source: Key) -> None:
+        """Adds a row that is calculated from rows that are there, and was so measured as one of them."""
+        measured = self.find(source) or {}
+        self._put({**row.as_json(), **{fact: measured[fact] for fact in ORIGIN if fact in measured}})
+
+    def _put(self, row: dict[str, Any]) -> None:
+        """Writes a row, in the place of one with the same key."""
+        rows = self._document["rows"]
+        known = [number for number, other in enumerate(rows) if _key(other) == _key(row)]
+        if known:
+            rows[known[0]] = row
+        else:
+            rows.append(row)
+        self._write()
+
+    def _holds(self, keys: Sequence[Key], settings: Mapping[str, Any]) -> bool:
+        """Whether all rows are there, and the first was measured with the settings."""
+        rows = [self.find(key) for key in keys]
+        return None not in rows and settings.items() <= rows[0].get("details", {}).items()
 
     def _refuse(self, origin: str) -> NoReturn:
         part = f" of {self._part}" if self._part else ""
@@ -282,6 +315,11 @@ def machine() -> dict[str, Any]:
 def machine_name(machine: dict[str, Any]) -> str:
     """Names of a machine what rows must have in common to be compared."""
     return f"{machine['cpu']}, {machine['cores']} cores, torch {machine['torch']}"
+
+
+def digest(protocol: str) -> str:
+    """Returns a short name of a protocol, by which rows say how they were measured."""
+    return hashlib.sha256(protocol.encode()).hexdigest()[:8]
 
 
 def commit() -> str:

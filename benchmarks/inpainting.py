@@ -16,7 +16,8 @@ from benchmarks.baselines.holes import Fill, Flags, Pixels
 from benchmarks.filling import LEAD, OURS, Pictures, draw_masks, lead_row, our_fill, read_pictures, train_model
 from benchmarks.gallery import greyed, write_gallery
 from benchmarks.harness import Claim, Key, Options, Results, Row, floor_and_goal, goal_alone, parse
-from benchmarks.imputation import imputation_claims, imputation_keys, imputation_rows
+from benchmarks.imputation import imputation_claims, imputation_keys, imputation_rows, training_key
+from benchmarks.ours import TRAINING, longest_training
 from benchmarks.picture_metrics import errors, ssim
 from benchmarks.picture_sets import open_pictures
 from latentia.data import MASKS, Canvas, Mask
@@ -36,7 +37,7 @@ PROTOCOL = (
 )
 PEERS = ("OpenCV Telea", "OpenCV Navier-Stokes", "scikit-image biharmonic", "mean picture", "nearest training picture")
 SETS = ("mnist", "fashion-mnist", "orl-faces", "cifar10-part")
-TRAINING, SECONDS = "minutes of training", "seconds a picture"
+SECONDS = "seconds a picture"
 REFINED_STEPS = 60
 
 
@@ -193,16 +194,9 @@ def claims(results: Results) -> list[Claim]:
     lowest = None if None in everywhere else min(value for value in everywhere if value is not None)
     end = "smallest lower end of the 95 % interval of the lead, all sets and masks, dB"
     made += goal_alone(end, lowest, 0.0, peers, higher_is_better=True)
-    minutes = [results.value(Key(OURS, TRAINING, name, results.options.seed)) for name in SETS]
-    made += floor_and_goal(
-        "longest training, all that comes before it included, min",
-        None if None in minutes else max(value for value in minutes if value is not None),
-        floor=10.0,
-        goal=None,
-        source="set for this project",
-        higher_is_better=False,
-    )
-    for (preset, key), limit in zip(speed_keys(results.options.seed).items(), (0.5, 3.0), strict=True):
+    seed = results.options.seed
+    made += longest_training(results, [*(Key(OURS, TRAINING, name, seed) for name in SETS), training_key(seed)])
+    for (preset, key), limit in zip(speed_keys(seed).items(), (0.5, 3.0), strict=True):
         refined = "" if preset == "inpainting" else f", refined (preset {preset}, which learned without masks)"
         label = f"8 completions of a 64x64 picture on one core{refined}"
         made += floor_and_goal(

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,8 +22,10 @@ from lightning.pytorch.callbacks import Callback
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmarks.harness import Options
+from benchmarks.harness import Claim, Key, Options, Results, floor_and_goal
 from benchmarks.picture_sets import open_pictures
+from latentia.config import merge_settings
+from latentia.data import Dataset
 from latentia.data.fetch import MIRROR
 from latentia.models import LatentModel
 from latentia.presets import resolve
@@ -31,6 +33,7 @@ from latentia.runs import read_model
 from latentia.training.fit import Training, prepare_training
 
 SAMPLE_SECONDS = 0.1
+TRAINING = "minutes of training"  # and of all that comes before it
 
 
 @dataclass(frozen=True)
@@ -96,11 +99,15 @@ def model(run: Path) -> LatentModel:
 
 def prepare_mnist(options: Options, **training: Any) -> Training:
     """Makes MNIST's default preset on this machine ready to train; `training` are settings of that section."""
-    return prepare_pictures("mnist", None, options, **training)
+    return prepare_pictures("mnist", None, options, {"training": training})
 
 
 def prepare_pictures(
-    name: str, preset: str | None, options: Options, without: NDArray[np.int64] | None = None, **training: Any
+    name: str,
+    preset: str | None,
+    options: Options,
+    settings: Mapping[str, Any] | None = None,
+    change: Callable[[Dataset], Dataset] | None = None,
 ) -> Training:
     """Makes a preset on a set of pictures ready to train.
 
@@ -108,17 +115,38 @@ def prepare_pictures(
         name: of the set.
         preset: its name; None means the default of the data.
         options: seed and place of the data.
-        without: training pictures that are kept from it altogether.
-        training: settings of that section.
+        settings: nested, laid over the preset.
+        change: what is done to the training pictures before.
     """
     source = open_pictures(name, options.mirror)
-    config, preprocessing = resolve(source, preset, {"training": {"seed": options.seed, **training}})
+    seeded = merge_settings({"training": {"seed": options.seed}}, settings or {})
+    config, preprocessing = resolve(source, preset, seeded)
     dataset = source.load(preprocessing)
-    if without is not None:
-        rows = np.setdiff1d(np.arange(len(dataset)), without)
-        labels = {head: values[rows] for head, values in dataset.labels.items()}
-        dataset = replace(dataset, x=dataset.x[rows], labels=labels)
-    return prepare_training(dataset, preprocessing, config, name=name)
+    return prepare_training(dataset if change is None else change(dataset), preprocessing, config, name=name)
+
+
+def for_minutes(minutes: float) -> dict[str, Any]:
+    """Returns the settings of a training that nothing but the clock ends."""
+    return {"training": {"max_minutes": minutes, "epochs": 100_000, "patience": None}}
+
+
+def without(dataset: Dataset, rows: NDArray[np.int64]) -> Dataset:
+    """Returns pictures without some of them."""
+    kept = np.setdiff1d(np.arange(len(dataset)), rows)
+    return replace(dataset, x=dataset.x[kept], labels={head: y[kept] for head, y in dataset.labels.items()})
+
+
+def longest_training(results: Results, keys: Sequence[Key]) -> list[Claim]:
+    """Returns the claim that no data set took longer than ten minutes."""
+    minutes = [results.value(key) for key in keys]
+    return floor_and_goal(
+        "longest training, all that comes before it included, min",
+        None if None in minutes else max(value for value in minutes if value is not None),
+        floor=10.0,
+        goal=None,
+        source="set for this project",
+        higher_is_better=False,
+    )
 
 
 class Stopwatch(Callback):

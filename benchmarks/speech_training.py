@@ -19,16 +19,15 @@ HELD_OUT_SPEAKER = "theo"
 JOINED_SECONDS = 3.0
 
 
-def training_source(mirror: Path | None, *, split: str = "train") -> ClipSource:
-    """Returns the training (or validation) split of LibriSpeech, Speech Commands, Arabic digits and FSDD.
+def training_source(mirror: Path | None) -> ClipSource:
+    """Returns the training splits of LibriSpeech, Speech Commands, Arabic digits and FSDD.
 
     Of FSDD only the speakers other than the one that is tested on are in it.
     """
-    parts = [SETS[name].read(split, mirror) for name in TRAINED_ON]
-    if split == "train":
-        parts.append(_without(named_sets.build("fsdd", {}).read("train", mirror), HELD_OUT_SPEAKER))
+    parts = [SETS[name].read("train", mirror) for name in TRAINED_ON]
+    parts.append(_without(named_sets.build("fsdd", {}).read("train", mirror), HELD_OUT_SPEAKER))
     clips = joined_clips(parts)
-    return ClipSource(f"speech-{split}", lambda _split: clips, lambda: split)
+    return ClipSource("speech-train", lambda _split: clips, lambda: "train")
 
 
 def joined_clips(parts: Sequence[Clips]) -> Clips:

@@ -12,18 +12,29 @@ from __future__ import annotations
 
 import contextlib
 import io
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+from unittest import mock
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from benchmarks.baselines.pythae_judged import PythaeGrey, best_judged
-from benchmarks.baselines.pythae_vae import LATENT_DIM, BinarisedAtEachVisit, PythaeVAE, build, quiet, train
+from benchmarks.baselines.pythae_vae import (
+    ENDLESS,
+    LATENT_DIM,
+    BinarisedAtEachVisit,
+    PythaeVAE,
+    TimedTrainer,
+    build,
+    quiet,
+    train,
+)
 
 with contextlib.redirect_stderr(io.StringIO()):
     from pythae.data.datasets import DatasetOutput
@@ -33,8 +44,6 @@ with contextlib.redirect_stderr(io.StringIO()):
     from pythae.trainers import BaseTrainerConfig
 
 MORE_LATENTS = {"latent_dim": 40}
-# As many as take about 10 minutes on 2 cores, as the model itself has; its own default is 100.
-SAMPLER_EPOCHS = {"MAF": 60, "IAF": 60, "two-stage VAE": 12}
 
 
 class AsTheyAre(Dataset):
@@ -147,7 +156,7 @@ SAMPLERS: dict[str, type[Any]] = {
 }
 
 
-def sampled(vae: VAE, sampler: str, training: Tensor, n: int, epochs: int | None = None) -> Tensor:
+def sampled(vae: VAE, sampler: str, training: Tensor, n: int, seconds: float) -> Tensor:
     """Fits one of its samplers to a trained model and draws pictures, floats (n, C, H, W).
 
     Args:
@@ -155,14 +164,16 @@ def sampled(vae: VAE, sampler: str, training: Tensor, n: int, epochs: int | None
         sampler: name of the sampler.
         training: the training pictures as the model takes them, floats.
         n: how many.
-        epochs: passes over the codes of the training pictures, where the sampler is trained by gradient steps;
-            `SAMPLER_EPOCHS` if None.
+        seconds: of gradient steps, where the sampler is trained by them.
     """
     made = SAMPLERS[sampler](vae)
     with tempfile.TemporaryDirectory() as folder, quiet():
         if sampler == "Gaussian mixture":
             made.fit(training)
         elif sampler != "normal":
-            passes = SAMPLER_EPOCHS[sampler] if epochs is None else epochs
-            made.fit(training, training_config=BaseTrainerConfig(output_dir=folder, num_epochs=passes, no_cuda=True))
+            trainer = partial(TimedTrainer, seconds)
+            with mock.patch.object(sys.modules[type(made).__module__], "BaseTrainer", trainer):
+                made.fit(
+                    training, training_config=BaseTrainerConfig(output_dir=folder, num_epochs=ENDLESS, no_cuda=True)
+                )
         return made.sample(num_samples=n, batch_size=500)

@@ -44,6 +44,7 @@ LATENT_DIM = 16
 LEARNING_RATE = 1e-3
 LEARNING_RATES = (1e-3, 3e-4, 1e-4)
 BATCH_SIZE = 100
+ENDLESS = 10_000  # epochs: the clock ends a training
 
 
 class PythaeVAE(LatentModel):
@@ -127,6 +128,24 @@ class _Clock(TrainingCallback):
             raise _Stop
 
 
+class TimedTrainer(BaseTrainer):
+    """Pythae's trainer, which can be limited by epochs only, ended after a time; the model is that of the last step.
+
+    Args:
+        seconds: of training.
+        model: what is trained.
+        settings: as of its own trainer.
+    """
+
+    def __init__(self, seconds: float, model: Any, **settings: Any) -> None:
+        super().__init__(model, callbacks=[_Clock(model, seconds=seconds)], **settings)
+
+    def train(self, log_output_dir: str | None = None) -> None:
+        with contextlib.suppress(_Stop):
+            super().train(log_output_dir)
+        self.save_model(self.model, dir_path=f"{self.training_dir}/final_model")
+
+
 def build(seed: int = 0, model: type[VAE] = VAE, config: type[VAEConfig] = VAEConfig, **settings: Any) -> VAE:
     """Builds one of Pythae's models with its ConvVAE's networks for MNIST (17.2 M parameters).
 
@@ -207,7 +226,7 @@ def _train(
             output_dir=folder,
             per_device_train_batch_size=batch_size,
             learning_rate=learning_rate,
-            num_epochs=10_000,
+            num_epochs=ENDLESS,
             no_cuda=True,
             seed=seed,
         )

@@ -182,6 +182,45 @@ def test_claims(ours, higher, expected):
     assert [claim.level for claim in claims] == ["floor", "goal"]
 
 
+def test_rows_of_other_settings_are_measured_again(tmp_path):
+    def rows(value, rate):
+        return lambda: [Row(KEY, value, "s", details={"rate": rate, "more": 1}), Row(OTHER, value, "s")]
+
+    r = results(tmp_path)
+    r.measure([KEY, OTHER], rows(1.0, 0.1), {"rate": 0.1})
+    r.measure([KEY, OTHER], lambda: pytest.fail("measured twice"), {"rate": 0.1})
+    r.measure([KEY, OTHER], rows(2.0, 0.3), {"rate": 0.3})
+    assert [results(tmp_path).value(key) for key in (KEY, OTHER)] == [2.0, 2.0]
+
+
+def test_a_derived_row_is_as_its_source_and_always_of_today(tmp_path):
+    r, derived = results(tmp_path), Key("ours", "lead")
+    with r.within("one"):
+        r.measure([KEY], lambda: [Row(KEY, 1.0, "s")])
+    for value in (3.0, 4.0):
+        r.derive(Row(derived, value, "s"), KEY)
+    source, row = r.find(KEY), r.find(derived)
+    assert row["value"] == 4.0
+    assert all(row[fact] == source[fact] for fact in ("part", "commit", "machine", "load", "protocol"))
+    assert len(json.loads((tmp_path / "trial.json").read_text())["rows"]) == 2
+
+
+def test_nothing_is_newer_than_what_was_measured(tmp_path):
+    results(tmp_path).measure([KEY], lambda: [Row(KEY, 1.0, "s")])
+    path = tmp_path / "trial.json"
+    old = {**json.loads(path.read_text()), "date": "2020-01-01", "commit": "abc"}
+    path.write_text(json.dumps(old))
+    r = Results("trial", "Done in another way.", Options(), tmp_path)
+    r.measure([KEY], lambda: pytest.fail("measured twice"))
+    r.finish([])
+    assert {**json.loads(path.read_text()), "claims": []} == {**old, "claims": []}
+    r.measure([OTHER], lambda: [Row(OTHER, 1.0, "s")])
+    document = json.loads(path.read_text())
+    assert document["protocol"] == "Done in another way."
+    assert document["date"] > old["date"]
+    assert docs.page([document]).count("by an earlier protocol") == 1
+
+
 def test_a_floor_to_be_reported_holds_once_measured():
     def report(ours):
         return floor_and_goal("share", ours, floor=None, goal=50, source="s", higher_is_better=True)

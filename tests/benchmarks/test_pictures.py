@@ -134,7 +134,7 @@ class Fake:
         self.best, self.better, self.tried = best, better, []
 
     def train(self, pixels, seconds, choice, seed):
-        self.tried.append(choice)
+        self.tried.append((choice, seconds))
         if choice.learning_rate > 0.05:
             raise ArithmeticError("NaN detected in train loss")
         return choice
@@ -143,19 +143,21 @@ class Fake:
         return abs(math.log(choice.learning_rate / self.best)) - 0.1 * (choice.variant == self.better)
 
 
+@pytest.mark.parametrize("minutes", [8.0, 15.0])
 @pytest.mark.parametrize(("best", "found"), [(3e-4, 3e-4), (1e-5, 1e-5), (0.02, 0.03), (10.0, 0.03)])
-def test_settings_are_sought_beyond_the_usual_ones(tmp_path, monkeypatch, best, found) -> None:
+def test_settings_are_sought_beyond_the_usual_ones(tmp_path, monkeypatch, best, found, minutes) -> None:
     pytest.importorskip("pythae")
     from benchmarks.baselines.pythae_tuning import DIVERGED, tuned
 
     monkeypatch.setattr("benchmarks.bounds.importance_nll", lambda model, x, n: model)
     results = Results("tuning", "", Options(), tmp_path)
     peer = Fake(best, "second")
-    choice = tuned(results, peer, torch.zeros(1), torch.zeros(1), "data")
+    choice = tuned(results, peer, torch.zeros(1), torch.zeros(1), "data", minutes)
     assert (choice.variant, choice.learning_rate) == ("second", pytest.approx(found, rel=0.35))
     values = [row["value"] for row in results._document["rows"]]
     assert max(values) <= DIVERGED
     assert len(peer.tried) == len(values) == len(set(peer.tried))
+    assert {tried.variant for tried, seconds in peer.tried if seconds == 15 * minutes} == {"first", "second"}
 
 
 def test_pythaes_grey_pictures_are_scored_as_a_probability_with_a_width_that_suits() -> None:

@@ -1,6 +1,7 @@
 """The peer: its ELBO by our code, the rebuilt network, and its trainer's clock."""
 
 import math
+import time
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from torch.distributions import Independent, Normal
 pytest.importorskip("pythae")
 
 from benchmarks import bounds
-from benchmarks.baselines import pythae_vae
+from benchmarks.baselines import pythae_peers, pythae_vae
 from benchmarks.rebuilt import MatrixConv, MatrixConvTranspose, RebuiltVAE
 
 
@@ -89,6 +90,15 @@ def test_its_trainer_runs_on_our_clock():
     assert len(snapshots) == 1
     assert snapshots[0][0] > 0
     assert set(snapshots[0][1]) == set(vae.state_dict())
+
+
+@pytest.mark.parametrize("sampler", ["MAF", "IAF", "two-stage VAE"])
+def test_its_samplers_train_on_our_clock(built, pictures, sampler):
+    start = time.perf_counter()
+    made = pythae_peers.sampled(built.eval(), sampler, pictures, 3, seconds=0.5)
+    assert time.perf_counter() - start < 60  # epochs without end would never stop
+    assert made.shape == (3, 1, 28, 28)
+    assert torch.isfinite(made).all()
 
 
 @pytest.mark.parametrize(("inputs", "size"), [(1, 28), (3, 14), (3, 7), (3, 3)])

@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks import speech_metrics
 from benchmarks.speech_sets import SETS, open_recut
+from benchmarks.speech_training import TRAINED_ON
 from latentia.errors import FileError, OptionError
 
 SIZES = {
@@ -115,3 +116,7 @@ def test_wrong_input_of_metrics_is_explained(reference, estimate, rate, message)
     pytest.importorskip("pesq")
     with pytest.raises(OptionError, match=message):
         speech_metrics.pesq_wb(reference, estimate, rate)
+
+
+def test_what_models_are_shipped_of_may_be_trained_on():
+    assert all(SETS[name].bundled for name in TRAINED_ON)

@@ -86,3 +86,8 @@ def test_the_scale_in_closed_form_is_for_other_models() -> None:
     model = {**MODEL, "likelihood": {"name": "discretised-gaussian", "scale": "closed-form"}}
     with pytest.raises(OptionError, match="not closed-form"):
         training(model=model)
+
+
+def test_noise_is_for_models_that_are_told_a_part() -> None:
+    with pytest.raises(OptionError, match=r"training\.noise is for models that are told a part"):
+        training(model={"latent_dim": 4}, masks=[], noise=0.1)

@@ -57,7 +57,7 @@ def embed(
         encoding = encode(trained, dataset)
         part = {"mean": encoding.mean, "std": encoding.std, **_columns(dataset)}
         if frames:
-            part |= _frames(encoding, trained.model.stride)
+            part |= _frames(encoding)
         if len(source.splits) > 1:
             part["split"] = np.array([split] * len(dataset))
         parts.append(part)
@@ -70,15 +70,13 @@ def embed(
     return Outcome(text, {"output": str(output), "n_examples": n, "arrays": list(arrays)})
 
 
-def _frames(encoding: Encoding, stride: int) -> dict[str, NDArray[Any]]:
+def _frames(encoding: Encoding) -> dict[str, NDArray[Any]]:
     """Returns posterior means of the groups of frames (N, G, D'), zero behind the end, and how many groups exist."""
     import numpy as np
 
-    if encoding.frames is None or encoding.lengths is None:
+    if encoding.frames is None or encoding.counts is None:
         return {"frame_mean": np.empty((0, 0, 0), np.float32), "frame_count": np.empty(0, np.int64)}
-    from latentia.nets.recurrent import group_count
-
-    return {"frame_mean": encoding.frames.numpy(), "frame_count": group_count(encoding.lengths, stride).numpy()}
+    return {"frame_mean": encoding.frames.numpy(), "frame_count": encoding.counts.numpy()}
 
 
 def _below(parts: list[NDArray[Any]]) -> NDArray[Any]:

@@ -10,7 +10,7 @@ from latentia.errors import RunError
 if TYPE_CHECKING:
     from latentia.config import Config
     from latentia.runs import DataRecord, RunFolder
-    from latentia.training.fit import Ending
+    from latentia.training.ending import Ending
 
 
 def is_unfinished(run: RunFolder, config: Config, record: DataRecord) -> bool:
@@ -21,7 +21,7 @@ def is_unfinished(run: RunFolder, config: Config, record: DataRecord) -> bool:
 
 def ending(config: Config, record: DataRecord, state: Mapping[str, Any]) -> Ending | None:
     """Tells why a training is over, None while it is not."""
-    from latentia.training.fit import ending_of
+    from latentia.training.ending import ending_of
 
     steps = record.n_train // max(1, min(config.training.batch_size, record.n_train))
     return ending_of(config.training, steps, state)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -115,14 +115,6 @@ class Dataset:
             labels={head: torch.from_numpy(values[rows]) for head, values in self.labels.items()},
             index=torch.from_numpy(rows),
         )
-
-    def map_batches(
-        self, function: Callable[[Batch], torch.Tensor], indices: Indices | None = None, size: int = 256
-    ) -> torch.Tensor:
-        """Applies a function to all batches in order and joins the results along the first axis."""
-        rows = np.arange(len(self)) if indices is None else indices
-        parts = [function(self.batch(rows[start : start + size])) for start in range(0, len(rows), size)]
-        return torch.cat(parts)
 
 
 def to_float(rows: NDArray[Any]) -> torch.Tensor:

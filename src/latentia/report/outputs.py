@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from latentia.data import Dataset, Indices
 from latentia.evaluation import Metrics, evaluate, model_card
 from latentia.files import make_folder, write_json, write_text
-from latentia.report.blocks import Section
 from latentia.report.page import write_report
 from latentia.runs import RunFolder, TrainedModel
 
@@ -19,11 +18,8 @@ def write_outputs(
     history: Sequence[Mapping[str, float]] = (),
     *,
     rows: Indices | None = None,
-    seed: int = 0,
     is_samples: int | None = None,
-    title: str | None = None,
     media: bool = True,
-    sections: Sequence[Section] = (),
     which: str = "",
 ) -> Metrics:
     """Evaluates a model and writes `metrics.json`, `README.md` and `report.html`.
@@ -34,11 +30,8 @@ def write_outputs(
         dataset: what to evaluate on.
         history: one line of figures for each epoch.
         rows: which examples of it, for instance those held out; all if None.
-        seed: of the draws from the posterior.
         is_samples: importance samples for each example; None for none.
-        title: of the report.
         media: whether pictures may be put into the report.
-        sections: more of them for the report.
         which: in words, which examples they are.
 
     Returns:
@@ -48,7 +41,7 @@ def write_outputs(
         DataError: no examples.
         FileError: the place cannot be written.
     """
-    metrics = evaluate(trained, dataset, rows=rows, seed=seed, is_samples=is_samples)
+    metrics = evaluate(trained, dataset, rows=rows, is_samples=is_samples)
     make_folder(run.path)
     write_json(run.metrics, metrics.as_dict())
     write_text(run.card, model_card(trained, metrics))
@@ -59,9 +52,7 @@ def write_outputs(
         metrics,
         history,
         rows=rows,
-        title=title,
         media=media,
-        sections=sections,
         which=which,
     )
     return metrics

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from latentia.core import Batch, Latents, join_latents
 from latentia.data import Dataset, Indices
+from latentia.nets.recurrent import group_count
 from latentia.runs import TrainedModel
 from latentia.tasks.walk import batches_of, look_at
 
@@ -25,6 +26,7 @@ class Encoding:
         std: posterior standard deviations, float32, shape (N, D).
         frames: posterior means of the latents of groups of frames, shape (N, G, D'); None in models that have none.
         lengths: frames of each sequence, shape (N,); None in models of other data.
+        counts: groups of frames of each sequence, shape (N,); None in models that have none.
         labels: the most probable class of each example, one-hot, shape (N, C); None in models without labels.
     """
 
@@ -33,6 +35,7 @@ class Encoding:
     frames: Tensor | None = None
     lengths: Tensor | None = None
     labels: Tensor | None = None
+    counts: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.mean)
@@ -78,4 +81,6 @@ def encode_batches(trained: TrainedModel, batches: Iterable[Batch]) -> Encoding:
     joined = join_latents(latents)
     frames = None if joined.frames is None else joined.frames[0].float()
     labels = None if joined.labels is None else joined.labels[0].float()
-    return Encoding(joined.code[0].float().numpy(), torch.cat(stds).numpy(), frames, joined.lengths, labels)
+    lengths = joined.lengths
+    counts = None if frames is None or lengths is None else group_count(lengths, trained.model.stride)
+    return Encoding(joined.code[0].float().numpy(), torch.cat(stds).numpy(), frames, lengths, labels, counts)

@@ -1,4 +1,4 @@
-"""What happens around the steps: the log of epochs, early stopping, checkpoints, limits and interruptions."""
+"""What happens around the steps: the log of epochs, the best weights, checkpoints, limits and interruptions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 import lightning.pytorch as pl
@@ -75,32 +74,16 @@ class EpochLog(Callback):
         return {name: round(value, 6) for name, value in line.items()}
 
 
-class EarlyStopping(Callback):
-    """Keeps the weights of the best validation loss, and stops when it has not improved for a while.
-
-    Args:
-        patience: epochs without improvement before stopping.
-    """
-
-    def __init__(self, patience: int) -> None:
-        self._patience = patience
+class BestWeights(Callback):
+    """Keeps the weights of the best validation loss."""
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         module = _module(pl_module)
-        losses = validation_losses(module.history)
-        if not losses:
-            return
-        if losses[-1] < module.best_loss:
-            module.best_loss = losses[-1]
+        loss = module.history[-1].get("validation_loss") if module.history else None
+        if loss is not None and loss < module.best_loss:
+            module.best_loss = loss
             state = module.averaged.state_dict()
             module.best_weights = {name: value.detach().cpu().clone() for name, value in state.items()}
-        if len(losses) - 1 - losses.index(min(losses)) >= self._patience:
-            trainer.should_stop = True
-
-
-def validation_losses(history: Iterable[Mapping[str, float]]) -> list[float]:
-    """Returns the losses on what was held out; none where nothing was."""
-    return [line["validation_loss"] for line in history if "validation_loss" in line]
 
 
 class Checkpointer(Callback):
@@ -139,14 +122,18 @@ class Checkpointer(Callback):
 
 
 class Limits(Callback):
-    """Ends the training when its steps or its time are used up."""
+    """Stops once the training is over: its steps, its time or its patience are used up."""
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        module = _module(pl_module)
-        minutes = module.config.max_minutes
-        if module.step >= module.total_steps or (minutes is not None and module.seconds >= 60 * minutes):
+        self._stop_if_over(trainer, _module(pl_module))
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._stop_if_over(trainer, _module(pl_module))
+
+    def _stop_if_over(self, trainer: pl.Trainer, module: VAEModule) -> None:
+        if module.ending() is not None:
             trainer.should_stop = True
 
 

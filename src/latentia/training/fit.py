@@ -9,7 +9,7 @@ import logging
 import warnings
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import lightning.pytorch as pl
 import numpy as np
@@ -40,8 +40,9 @@ from latentia.models import ConditionalVAE, LatentModel, SequenceVAE, build_mode
 from latentia.noise import Stream, kept_noise, seed_noise
 from latentia.objectives import Objective
 from latentia.runs import DataRecord, RunFolder, TrainedModel, write_config, write_model
-from latentia.training.callbacks import Checkpointer, EarlyStopping, EpochLog, Interruption, Limits, validation_losses
+from latentia.training.callbacks import BestWeights, Checkpointer, EpochLog, Interruption, Limits
 from latentia.training.checkpoint import load_checkpoint
+from latentia.training.ending import Ending
 from latentia.training.estimate import Estimate, estimate
 from latentia.training.labels import with_classes
 from latentia.training.loader import TrainingLoader, ValidationLoader
@@ -49,7 +50,6 @@ from latentia.training.look import first_look
 from latentia.training.module import VAEModule
 from latentia.training.prior import fit_prior, read_posteriors
 
-Ending = Literal["finished", "time", "early", "interrupted"]
 PRIOR_EXAMPLES = 4096
 
 
@@ -204,13 +204,13 @@ def fit(
         write_config(run, training.trained)
     interruption = Interruption()
     checkpoints = [] if run is None else [Checkpointer(run, config.checkpoint_minutes)]
-    early = [] if config.patience is None else [EarlyStopping(config.patience)]
-    if not resume or _ending(module) is None:  # at least one step, and with it a checkpoint, whatever the time
+    best = [] if config.patience is None else [BestWeights()]
+    if not resume or module.ending() is None:  # at least one step, and with it a checkpoint, whatever the time
         with tuned_cpu(), kept_noise(), _quiet():
-            _run(training, module, [*checkpoints, EpochLog(run), *early, Limits(), *callbacks, interruption])
+            _run(training, module, [*checkpoints, EpochLog(run), *best, Limits(), *callbacks, interruption])
         for checkpointer in checkpoints:
             checkpointer.save(module)
-    ending = _ending(module) or "interrupted"
+    ending = module.ending() or "interrupted"
     result = Fit(_result(training, module, run, ending), tuple(module.history), ending)
     if run is not None and ending != "interrupted":
         write_model(run, result.trained)
@@ -240,27 +240,6 @@ def _run(training: Training, module: VAEModule, callbacks: list[Callback]) -> No
         trainer.fit(module, batches, held_out if len(training.validation) else None)
     finally:
         interruption.restore()
-
-
-def _ending(module: VAEModule) -> Ending | None:
-    return ending_of(module.config, module.steps_per_epoch, module.standing())
-
-
-def ending_of(config: TrainingConfig, steps_per_epoch: int, state: Mapping[str, Any]) -> Ending | None:
-    """Tells why a training is over, from the state in its last checkpoint; None while it is not.
-
-    Args:
-        config: limits of the training; they may be wider than those that it began with.
-        steps_per_epoch: batches in one pass over the data.
-        state: "step", "seconds" and "history".
-    """
-    if state["step"] >= config.epochs * steps_per_epoch:
-        return "finished"
-    if config.max_minutes is not None and state["seconds"] >= 60 * config.max_minutes:
-        return "time"
-    losses = validation_losses(state["history"])
-    waited = len(losses) - 1 - losses.index(min(losses)) if losses else 0
-    return "early" if config.patience is not None and waited >= config.patience else None
 
 
 def _result(training: Training, module: VAEModule, run: RunFolder | None, ending: Ending) -> TrainedModel:
@@ -331,6 +310,8 @@ def _require_masks(model: LatentModel, config: TrainingConfig) -> None:
     """Refuses masks for a model that has no use for them, and one that needs them without any."""
     if config.masks and not model.sees_parts:
         raise OptionError("training.masks is for models that are told a part of a picture: set model.kind=masked.")
+    if config.noise and not model.sees_parts:
+        raise OptionError("training.noise is for models that are told a part of a picture: set model.kind=masked.")
     if model.sees_parts and not config.masks:
         raise OptionError(
             "A model that is told a part of a picture learns to fill in what training.masks hides: name some, or take "

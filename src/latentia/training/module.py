@@ -31,6 +31,7 @@ from latentia.models import LatentModel
 from latentia.noise import Stream, seed_noise
 from latentia.objectives import Objective
 from latentia.training.average import moving_average
+from latentia.training.ending import Ending, ending_of
 from latentia.training.optimizer import build_optimizer
 from latentia.training.schedule import learning_rate_factor, training_progress
 
@@ -163,6 +164,10 @@ class VAEModule(pl.LightningModule):
     def standing(self) -> dict[str, Any]:
         """Returns how far the training has come."""
         return {"step": self.step, "seconds": self.seconds, "history": list(self.history)}
+
+    def ending(self) -> Ending | None:
+        """Tells why the training is over; None while it is not."""
+        return ending_of(self.config, self.steps_per_epoch, self.standing())
 
     def training_state(self) -> dict[str, Any]:
         """Returns everything that the rest of the training depends on."""

@@ -9,7 +9,7 @@ arXiv:2004.05617).
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from latentia.config import PriorStageConfig
 from latentia.core import Batch, filled
+from latentia.data import Progress
 from latentia.distributions.base import diagonal_normal
 from latentia.errors import TrainingError
 from latentia.models import PRIOR_ROLES, LatentModel, SequenceVAE
@@ -33,8 +34,6 @@ BETAS = (0.9, 0.99)
 AVERAGE = 0.99
 LOOKS = 30  # at held-out examples, in the whole of a fit
 AT_ONCE = 2048
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

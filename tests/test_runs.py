@@ -35,6 +35,7 @@ def edit(run: RunFolder, **changes: Any) -> None:
 def test_a_model_comes_back_as_it_was(run: RunFolder, digits: tuple[TrainedModel, Dataset]) -> None:
     trained, dataset = digits
     again = read_model(run.path)
+    assert not any(weight.requires_grad for weight in again.model.parameters())
     batch = dataset.batch(range(5))
     assert torch.equal(again.model.posterior_of(batch).mean, trained.model.posterior_of(batch).mean)
     assert again.config == trained.config

@@ -132,6 +132,16 @@ def require_no_folder(path: Path) -> None:
         raise FileError(f"{path} is a folder where a file is needed; choose another name.")
 
 
+def require_no_file(path: Path) -> None:
+    """Checks that a folder can be put at a place.
+
+    Raises:
+        FileError: a file is in the way.
+    """
+    if path.exists() and not path.is_dir():
+        raise FileError(f"{path} is a file where a folder is needed; choose another place.")
+
+
 def make_folder(path: Path) -> Path:
     """Creates a folder and its parents where they are missing.
 
@@ -141,8 +151,7 @@ def make_folder(path: Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        if path.exists():
-            raise FileError(f"{path} is a file where a folder is needed; choose another place.") from error
+        require_no_file(path)
         raise write_error(path, error) from error
     return path
 

@@ -21,6 +21,7 @@ class Registry(Generic[T]):
 
     Args:
         kind: what the entries are, for messages ("prior", "objective" ...).
+        base: what they derive from, and with them what may take the place of one.
 
     Example:
         >>> shapes: Registry[object] = Registry("shape")
@@ -32,8 +33,9 @@ class Registry(Generic[T]):
         2.0
     """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, base: type[Any] = object) -> None:
         self.kind = kind
+        self.base = base
         self._classes: dict[str, type[Any]] = {}
 
     def register(self, name: str) -> Callable[[C], C]:

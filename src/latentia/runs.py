@@ -312,7 +312,7 @@ def read_parts(run: RunFolder) -> tuple[Config, Preprocessing, DataRecord, dict[
 
 
 def read_model(path: Path | str) -> TrainedModel:
-    """Reads a trained model from its run folder, onto the CPU, in evaluation mode.
+    """Reads a trained model from its run folder, onto the CPU, in evaluation mode and without gradients.
 
     Args:
         path: the run folder.
@@ -326,7 +326,7 @@ def read_model(path: Path | str) -> TrainedModel:
         raise RunError(f"The training in {run.path} has not finished; go on with: latentia train ... --resume")
     tensors, _ = read_tensors(run.weights)
     model = _rebuild(run, config, preprocessing, tensors)
-    return TrainedModel(model.eval(), preprocessing, config, record, labels, version, run.path)
+    return TrainedModel(model.eval().requires_grad_(False), preprocessing, config, record, labels, version, run.path)
 
 
 def _rebuild(run: RunFolder, config: Config, preprocessing: Preprocessing, tensors: dict[str, Tensor]) -> LatentModel:

@@ -133,6 +133,26 @@ def test_a_second_ctrl_c_stops_at_once(cli, monkeypatch, tmp_path, tiny):
     assert result.json["error"]["kind"] == "interrupted"
 
 
+def test_the_command_to_go_on_with_has_all_that_is_needed(cli, monkeypatch, pictures, tmp_path, tiny):
+    from latentia.training.module import VAEModule
+
+    def pressed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    names = [path.relative_to(pictures) for path in sorted(pictures.rglob("*.png"))]
+    table = tmp_path / "my labels.csv"
+    table.write_text("file_name,label\n" + "\n".join(f"{name},{'ab'[i % 2]}" for i, name in enumerate(names)))
+    with monkeypatch.context() as patch:
+        patch.setattr(VAEModule, "training_step", pressed)
+        train = ("train", pictures, "-o", tmp_path / "run", "--epochs", 1)
+        stopped = cli(*train, "--labels", table, "--skip-bad", *tiny)
+    assert stopped.code == 130
+    again = shlex.split(stopped.err.strip().rpartition("Go on with: ")[2])
+    assert again[:3] == ["latentia", "train", str(pictures)]
+    assert again[-4:] == ["--resume", "--labels", str(table), "--skip-bad"]
+    assert cli(*again[1:]).code == 0
+
+
 def test_ctrl_c_between_two_epochs_writes_no_line_twice(cli, monkeypatch, tmp_path, tiny):
     from latentia.training.module import VAEModule
 

@@ -137,6 +137,14 @@ def test_other_labels(cli, tiny, tmp_path):
     assert result.code == 2
     assert "give the same labels" in result.err
     assert cli(*train, *labels, "--stage", "prior", *STEPS).code == 0
+    report = tmp_path / "run" / "report.html"
+    report.unlink()  # as if it had been stopped before this was written
+    result = cli(*train, "--resume")
+    assert result.code == 2
+    assert "give the same labels" in result.err
+    assert not report.exists()
+    assert cli(*train, *labels, "--resume").code == 0
+    assert report.exists()
 
 
 def test_runs_that_are_not_finished(cli, own_run, tmp_path):

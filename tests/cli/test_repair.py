@@ -354,3 +354,20 @@ def test_restore_needs_a_model(cli, photo, tmp_path) -> None:
     result = cli("restore", photo, "-o", tmp_path / "clean.png")
     assert result.code == 2
     assert "--model" in result.err
+
+
+def test_a_place_that_cannot_be_written_is_known_before_the_work(cli, masked, photo, tmp_path, monkeypatch) -> None:
+    from latentia import tasks
+
+    monkeypatch.setattr(tasks, "inpaint", lambda *_, **__: pytest.fail("worked for nothing"))
+    mask = draw_mask(tmp_path / "mask.png")
+    taken = tmp_path / "result.png"
+    taken.write_bytes(b"mine")
+    result = cli("inpaint", masked, photo, "--mask", mask, "-o", taken)
+    assert result.code == 2
+    assert "is a file where a folder is needed" in result.err
+    assert taken.read_bytes() == b"mine"
+    shutil.copy(photo, tmp_path / "mean.png")
+    result = cli("inpaint", masked, tmp_path / "mean.png", "--mask", mask, "-o", tmp_path)
+    assert result.code == 2
+    assert (tmp_path / "mean.png").read_bytes() == photo.read_bytes()

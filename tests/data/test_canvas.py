@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -144,6 +145,20 @@ def test_pictures_stand_upright() -> None:
     picture = Image.new("L", (6, 4))
     picture.getexif()[0x0112] = 6
     assert Canvas.from_picture(picture).size == (6, 4)
+
+
+@pytest.mark.parametrize(("mode", "name"), [("CMYK", "photo.jpg"), ("P", "drawing.png"), ("RGB", "photo.png")])
+@pytest.mark.parametrize("turn", [3, 6])
+def test_pictures_of_all_modes_are_turned_once(tmp_path: Path, mode: str, name: str, turn: int) -> None:
+    values = np.zeros((8, 16, 3), np.uint8)
+    values[:, :8] = 255  # white on the left
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    Image.fromarray(values).convert(mode).save(tmp_path / name, exif=exif)
+    with Image.open(tmp_path / name) as picture:
+        found = Canvas.from_picture(picture).pixels[..., 0] > 127
+    expected = values[..., 0] > 127
+    assert np.array_equal(found, expected[::-1, ::-1] if turn == 3 else np.rot90(expected, -1))
 
 
 def test_channels_there_and_back() -> None:

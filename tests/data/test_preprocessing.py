@@ -258,3 +258,19 @@ def test_a_transparent_colour_of_16_bits_is_not_seen():
     _, seen = form().apply(picture)
     assert seen[4:].all()
     assert not seen[:4].any()
+
+
+def test_sixteen_bits_are_scaled_as_those_of_files():
+    values = np.arange(0, 65536, 1024, dtype=np.uint16).reshape(1, 8, 8)
+    expected, _ = form().apply(Image.fromarray(values[0]))
+    np.testing.assert_array_equal(form().apply_array(values)[0], expected)
+    assert form().apply_array(np.full((1, 8, 8), 65535, np.uint16)).min() == 255
+    with pytest.raises(DataError, match="divide by the value of white"):
+        form().apply_array(values.astype(np.int32))
+
+
+def test_an_array_in_which_nothing_can_be_seen_is_refused():
+    images = np.full((3, 8, 8, 4), 255, np.uint8)
+    images[1, ..., 3] = 0
+    with pytest.raises(DataError, match="Picture 6 cannot be used: It is transparent"):
+        form().fit_array(images, first=5)

@@ -7,6 +7,7 @@ from copy import deepcopy
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from sklearn.base import clone
 from sklearn.datasets import load_digits
@@ -269,6 +270,21 @@ def test_own_networks_of_models_that_fill_in_and_of_ladders(digits, tmp_path):
     wrong = nets.UNet(4, (1, 8, 8), (2, 8, 8), widths=(6,), blocks=(1,), dense=8)
     with pytest.raises(OptionError, match="the model needs 5"):
         ImageVAE(**small, preset="inpainting", encoder=SMALL["encoder"], decoder=wrong).fit(digits)
+
+
+@pytest.mark.parametrize(
+    ("preset", "part"),
+    [
+        ("inpainting", {"decoder": nets.ResidualDecoder(4, (1, 8, 8), widths=(6,), blocks=(1,))}),
+        ("ladder", {"encoder": nets.ResidualEncoder((1, 8, 8), widths=(6,), blocks=(1,), neck=2)}),
+        ("image", {"decoder": nets.UNet(4, (1, 8, 8), (2, 8, 8), widths=(6,), blocks=(1,), dense=8)}),
+        ("image", {"encoder": torch.nn.Identity()}),
+    ],
+)
+def test_own_networks_of_another_kind_are_refused(digits, preset, part):
+    ((role, network),) = part.items()
+    with pytest.raises(OptionError, match=f"The {role} of a .* model is .*, and {type(network).__name__} is none"):
+        ImageVAE(latent_dim=4, epochs=1, preset=preset, **part).fit(digits)
 
 
 def test_a_seed_is_not_negative(fitted, digits):

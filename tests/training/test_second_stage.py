@@ -126,6 +126,8 @@ def test_a_second_second_stage_keeps_the_first_prior_in_mind(digits):
     second = staged((first, digits[1]), {"model": {"prior": "mixture"}}).trained
     assert second.config.model.prior.name == "mixture"
     assert second.config.first_stage.model.prior.name == "standard-normal"
+    assert first.config.prior_stage.steps == QUICK["steps"]
+    assert second_stage_config(first.config, {}).prior_stage.steps == PriorStageConfig().steps
 
 
 @pytest.mark.parametrize(

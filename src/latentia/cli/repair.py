@@ -12,7 +12,7 @@ from latentia.cli.media import require_no_input
 from latentia.cli.options import OutputFolder, RunArgument, Seed
 from latentia.cli.outcome import Outcome
 from latentia.errors import DataError, OptionError
-from latentia.files import make_folder, synthetic_tag
+from latentia.files import make_folder, require_no_file, synthetic_tag
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,6 +53,9 @@ def inpaint(
     canvas = _read_canvas(image, mask, resize_mask)
     if mask is None and not canvas.missing.any():
         raise OptionError(f"Nothing of {image} is transparent: say with --mask what is missing of it.")
+    targets = _targets(output, number)
+    require_no_input(targets, [path for path in (image, mask) if path is not None])
+    require_no_file(output)
     from latentia import tasks
 
     if refine and not tasks.default_steps(trained):
@@ -60,9 +63,10 @@ def inpaint(
     with counting("Filling in") as progress:
         result = tasks.inpaint(trained, canvas, n_samples=number, seed=seed, steps=refine, progress=progress)
     _warn(result)
-    files = _write(output, result, number, [path for path in (image, mask) if path is not None])
+    make_folder(output)
+    _write(targets, result)
     text = f"Wrote {count(number, 'completion')}, mean and uncertainty to {output}. Look at {output / 'grid.png'}"
-    return Outcome(text, {"output": str(output), "files": [str(path) for path in files], **_facts(result)})
+    return Outcome(text, {"output": str(output), "files": [str(path) for path in targets], **_facts(result)})
 
 
 def restore(
@@ -169,14 +173,16 @@ def _read_canvas(image: Path, mask: Path | None, resize_mask: bool) -> Canvas:
     return canvas.masked(missing)
 
 
-def _write(output: Path, result: Inpainting, number: int, inputs: list[Path]) -> list[Path]:
-    """Writes completions, mean, uncertainty and a grid, one after the other, since pictures may be large."""
+def _targets(output: Path, number: int) -> list[Path]:
+    """Returns the files of mean, uncertainty, completions and a grid."""
+    names = ["mean", "uncertainty", *(f"sample-{index:02}" for index in range(number)), "grid"]
+    return [output / f"{name}.png" for name in names]
+
+
+def _write(targets: list[Path], result: Inpainting) -> None:
+    """Writes one picture after the other, since they may be large."""
     from latentia.data import write_picture
 
-    names = ["mean", "uncertainty", *(f"sample-{index:02}" for index in range(number)), "grid"]
-    targets = [output / f"{name}.png" for name in names]
-    require_no_input(targets, inputs)
-    make_folder(output)
     tag = synthetic_tag("inpaint")
     mean, uncertainty, *samples, overview = targets
     write_picture(mean, result.mean(), synthetic=tag)
@@ -187,7 +193,6 @@ def _write(output: Path, result: Inpainting, number: int, inputs: list[Path]) ->
         write_picture(path, sample, synthetic=tag)
         tiles.append(_tile(sample))
     write_picture(overview, _side_by_side(tiles), synthetic=tag)
-    return targets
 
 
 def _as_grey(std: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -88,6 +88,7 @@ def after_prior_stage(job: Job, limits: Mapping[str, Any]) -> Outcome:
         if not is_complete(run):
             trained = read_model(run.path)
             dataset, config = load_data(job, trained.preprocessing), trained.config
+            require_same_labels(job, dataset, trained.data, trained.label_names)
             _, held_out = holdout(dataset, config.data.validation_fraction, config.training.seed)
             write_documents(job, trained, dataset, held_out, read_history(run))
     text = f"The training in {run.path} has finished already, and its prior was fitted in a second stage."

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from latentia.data import Dataset, FileKind, Indices, Preprocessing
     from latentia.evaluation import Metrics
     from latentia.runs import RunFolder, TrainedModel
-    from latentia.training.fit import Ending, Fit, Training
+    from latentia.training.ending import Ending
+    from latentia.training.fit import Fit, Training
 
 NOUNS = {"image": "picture", "vector": "example", "speech": "piece"}
 HOW_TO_GO_ON: dict[Ending, str] = {
@@ -315,10 +316,10 @@ def _command(data: str, run: RunFolder, options: Mapping[str, Path | str | bool 
     """Returns the command that goes on with a training, with the options that it needs again."""
     words = ["latentia", "train", data, "-o", str(run.path), "--resume"]
     for name, value in options.items():
-        if isinstance(value, Path):
+        if isinstance(value, bool):
+            words += [name] * value
+        elif value is not None:
             words += [name, str(value)]
-        elif value:
-            words.append(name)
     return shlex.join(words)
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 from latentia.errors import DataError
 
 ORIENTATION = 0x0112
+ORIENTED = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")  # where formats keep it
 OPAQUE = 128
 INVISIBLE = "It is transparent all over, so that nothing of it can be seen."
 _TURNS = {
@@ -37,7 +38,12 @@ def orientation(picture: Image.Image) -> int:
 def upright(picture: Image.Image) -> Image.Image:
     """Returns the picture turned as its EXIF orientation says."""
     turn = _TURNS.get(orientation(picture))
-    return picture if turn is None else picture.transpose(turn)
+    if turn is None:
+        return picture
+    turned = picture.transpose(turn)
+    for key in ORIENTED:  # or it would be turned again
+        turned.info.pop(key, None)
+    return turned
 
 
 def plain(picture: Image.Image, channels: int) -> Image.Image:

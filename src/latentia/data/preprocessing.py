@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from latentia.config import Frozen
-from latentia.data.pixels import OPAQUE, plain
+from latentia.data.pixels import INVISIBLE, OPAQUE, plain
 from latentia.data.speech import SpeechPreprocessing
 from latentia.errors import DataError
 
@@ -81,8 +81,9 @@ class ImagePreprocessing(Frozen):
         """Brings many pictures into form; `fit_array` also tells what of them is missing.
 
         Args:
-            images: uint8, bool, or floats in [0, 1]; shape (N, H, W), or (N, H, W, C) with 1, 3 or 4 channels. Another
-                size or number of channels is converted as for picture files. NaN is missing.
+            images: uint8, uint16 (scaled by its full range), bool, or floats in [0, 1]; shape (N, H, W), or
+                (N, H, W, C) with 1, 3 or 4 channels. Another size or number of channels is converted as for picture
+                files. NaN is missing.
 
         Returns:
             uint8, shape (N, H, W, C).
@@ -103,6 +104,9 @@ class ImagePreprocessing(Frozen):
         Args:
             images: as `apply_array` takes them.
             first: number of the first of them, for messages.
+
+        Raises:
+            DataError: as `apply_array`, or a picture that is transparent all over.
         """
         pixels = _eight_bits(_nan_as_transparent(_with_channels(images), first))
         if pixels.shape[1:] == self.row_shape:
@@ -113,6 +117,8 @@ class ImagePreprocessing(Frozen):
             rows[index], observed = self.apply(Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image))
             if observed is not None:
                 seen[index] = observed
+                if not observed.any():
+                    raise DataError(f"Picture {first + index} cannot be used: {INVISIBLE}")
         return rows, None if seen.all() else seen
 
     def to_pictures(self, x: Tensor) -> Pixels:
@@ -307,8 +313,12 @@ def _eight_bits(images: NDArray[Any]) -> Pixels:
         return images
     if images.dtype == np.bool_:
         return images.astype(np.uint8) * np.uint8(255)
+    if images.dtype == np.uint16:
+        return np.round(images / np.float32(257.0)).astype(np.uint8)
     if images.dtype.kind != "f":
-        raise DataError(f"Expected images as uint8 or as floats in [0, 1], not {images.dtype}; use .astype(np.uint8).")
+        raise DataError(
+            f"Expected images as uint8, uint16 or floats in [0, 1], not {images.dtype}: divide by the value of white."
+        )
     if not images.size:
         return images.astype(np.uint8)
     low, high = float(images.min()), float(images.max())

@@ -43,9 +43,9 @@ class Filled:
 class ImageVAE(BaseVAE):
     """A variational autoencoder of pictures, with scikit-learn's conventions.
 
-    Pictures go in as arrays, shape (N, H, W) or (N, H, W, C), uint8 or floats in [0, 1]; or as the path of a folder,
-    a CSV manifest or an array file, or the name of a data set. They are brought into the model's size and colours.
-    They come out as float32 in [0, 1], shape (N, H, W) from a grey model and (N, H, W, 3) from a colour model.
+    Pictures go in as arrays, shape (N, H, W) or (N, H, W, C), uint8, uint16 or floats in [0, 1]; or as the path of a
+    folder, a CSV manifest or an array file, or the name of a data set. They are brought into the model's size and
+    colours. They come out as float32 in [0, 1], shape (N, H, W) from a grey model and (N, H, W, 3) from a colour model.
 
     The parameters are those of `BaseVAE`.
 

@@ -57,7 +57,9 @@ def build_model(config: ModelConfig, event_shape: Shape, parts: Mapping[str, Any
 
     def build(registry: Registry[Any], role: str, **more: Any) -> Any:
         part: Part = getattr(config, role)
-        return own.get(role) or registry.build(part.name, part.arguments, **{**sizes, **more})
+        if role in own:
+            return _checked(own[role], role, registry, config.kind)
+        return registry.build(part.name, part.arguments, **{**sizes, **more})
 
     wanted = MODELS.arguments(config.kind)
     classes = _classes(config) if "label" in wanted else 0
@@ -83,6 +85,16 @@ def build_model(config: ModelConfig, event_shape: Shape, parts: Mapping[str, Any
             made[role] = make()
     known = {"encoder": encoder, "likelihood": likelihood, "latent_dim": config.latent_dim, "label": config.label}
     return MODELS.build(config.kind, {}, **known, **made)
+
+
+def _checked(part: Any, role: str, registry: Registry[Any], kind: str) -> Any:
+    """Returns a part that was given as an object, once it is known to be of the kind that a model takes."""
+    if not isinstance(part, registry.base):
+        raise OptionError(
+            f"The {role} of a {kind} model is a {registry.base.__name__}, and {type(part).__name__} is none: give it "
+            "another one, or choose another preset ('image' takes an Encoder and a Decoder)."
+        )
+    return part
 
 
 def build_prior(config: ModelConfig, event_shape: Shape, role: PriorRole = "prior") -> Any:

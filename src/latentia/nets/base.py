@@ -254,13 +254,13 @@ class LadderDecoder(Centred):
         """Returns the parameters, shape (N, *out_shape), of the state below the last group."""
 
 
-ENCODERS: Registry[Encoder] = Registry("encoder")
-DECODERS: Registry[Decoder] = Registry("decoder")
-CONDITIONAL_DECODERS: Registry[ConditionalDecoder] = Registry("conditional decoder")
-SEQUENCE_ENCODERS: Registry[SequenceEncoder] = Registry("encoder of sequences")
-SEQUENCE_DECODERS: Registry[SequenceDecoder] = Registry("decoder of sequences")
-LADDER_ENCODERS: Registry[LadderEncoder] = Registry("encoder of a ladder")
-LADDER_DECODERS: Registry[LadderDecoder] = Registry("decoder of a ladder")
+ENCODERS: Registry[Encoder] = Registry("encoder", Encoder)
+DECODERS: Registry[Decoder] = Registry("decoder", Decoder)
+CONDITIONAL_DECODERS: Registry[ConditionalDecoder] = Registry("conditional decoder", ConditionalDecoder)
+SEQUENCE_ENCODERS: Registry[SequenceEncoder] = Registry("encoder of sequences", SequenceEncoder)
+SEQUENCE_DECODERS: Registry[SequenceDecoder] = Registry("decoder of sequences", SequenceDecoder)
+LADDER_ENCODERS: Registry[LadderEncoder] = Registry("encoder of a ladder", LadderEncoder)
+LADDER_DECODERS: Registry[LadderDecoder] = Registry("decoder of a ladder", LadderDecoder)
 
 
 def he_initialise(network: nn.Module) -> None:

@@ -73,9 +73,9 @@ def second_stage_config(config: Config, settings: Mapping[str, Any]) -> Config:
             f"'{fixed[0]}' cannot be set in the second stage: encoder, decoder and all else stay as they were trained; "
             "only model.prior, model.frame_prior (of recordings) and prior_stage can."
         )
-    first = config.first_stage.model
-    chosen = config.with_settings({"model": {"prior": DEFAULT_PRIOR}}).with_settings(settings)
-    return chosen.with_settings({"prior_stage": {"first": first.model_dump(mode="json")}})
+    first = config.first_stage  # nothing of an earlier second stage is left
+    chosen = first.with_settings({"model": {"prior": DEFAULT_PRIOR}}).with_settings(settings)
+    return chosen.with_settings({"prior_stage": {"first": first.model.model_dump(mode="json")}})
 
 
 def fit_second_stage(

@@ -60,7 +60,7 @@ class Pictures:
 def read_pictures(name: str, options: Options) -> Pictures:
     """Reads what is trained and tested on."""
     source = open_pictures(name, options.mirror)
-    most, validated = (20, 10) if options.quick else (TESTED, VALIDATED)
+    most, validated = (20, 5) if options.quick else (TESTED, VALIDATED)
     train, test = (source.read(split) for split in ("train", "test"))
     x, tested = (part.x.reshape(*part.x.shape[:3], -1) for part in (train, test))
     count = min(most, len(tested))

@@ -79,8 +79,8 @@ def peer_fills(pictures: Pictures, missing: Flags) -> dict[str, Fill]:
         return best_of(ways, (clean, missing), lambda filled: -errors(clean, filled, missing).psnr)
 
     fills = (
-        tuned(holes.telea()),
-        tuned(holes.navier_stokes()),
+        tuned(holes.telea(missing.shape[1])),
+        tuned(holes.navier_stokes(missing.shape[1])),
         holes.biharmonic,
         holes.mean_picture(pictures.train),
         holes.nearest_picture(pictures.train),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 
@@ -14,18 +15,23 @@ from benchmarks.baselines.choosing import Pixels, Tried
 
 Flags = NDArray[np.bool_]
 Fill = Callable[[Pixels, Flags], Pixels]
-# Of OpenCV's neighbourhoods: from the least to all of a picture of 64x64; its own sample program takes 3.
+# Of OpenCV's neighbourhoods; its own sample program takes 3.
 RADII = (1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0, 32.0, 48.0, 64.0, 100.0)
 
 
-def telea() -> list[Tried]:
-    """OpenCV's fast marching (Telea, 2004), with all radii."""
-    return [Tried(f"radius {radius:g}", partial(_opencv, "INPAINT_TELEA", radius)) for radius in RADII]
+def telea(side: int) -> list[Tried]:
+    """OpenCV's fast marching (Telea, 2004), with all radii from the least to all of a picture of a side."""
+    return _with_all_radii("INPAINT_TELEA", side)
 
 
-def navier_stokes() -> list[Tried]:
-    """OpenCV's Navier-Stokes (Bertalmio, Bertozzi and Sapiro, 2001), with all radii."""
-    return [Tried(f"radius {radius:g}", partial(_opencv, "INPAINT_NS", radius)) for radius in RADII]
+def navier_stokes(side: int) -> list[Tried]:
+    """OpenCV's Navier-Stokes (Bertalmio, Bertozzi and Sapiro, 2001), with the same radii."""
+    return _with_all_radii("INPAINT_NS", side)
+
+
+def _with_all_radii(method: str, side: int) -> list[Tried]:
+    enough = next(radius for radius in RADII if radius >= math.sqrt(2) * side or radius == RADII[-1])
+    return [Tried(f"radius {radius:g}", partial(_opencv, method, radius)) for radius in RADII if radius <= enough]
 
 
 def biharmonic(images: Pixels, missing: Flags) -> Pixels:

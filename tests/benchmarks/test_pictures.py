@@ -62,13 +62,22 @@ def test_peers_fill_in_without_seeing_what_is_missing(name: str, channels: int) 
 
     truth, missing = pictures(channels=channels), half_missing()
     way = getattr(holes, name)
-    fill = way()[2] if name in HOLES[:2] else way if name == "biharmonic" else way(pictures(channels=channels, seed=9))
+    fill = (
+        way(16)[2] if name in HOLES[:2] else way if name == "biharmonic" else way(pictures(channels=channels, seed=9))
+    )
     filled = fill(truth, missing)
     hidden = np.where(missing[..., None], np.random.default_rng(3).integers(0, 256, truth.shape), truth)
     difference = np.abs(filled.astype(int) - fill(hidden.astype(np.uint8), missing))
     assert difference.mean() < (5.0 if name in HOLES[:2] else 1e-9)  # OpenCV reads a little of it at the rim
     assert np.array_equal(filled[~missing], truth[~missing])
     assert errors(truth, filled, missing).psnr > 15
+
+
+def test_radii_go_as_far_as_a_picture() -> None:
+    from benchmarks.baselines import holes
+
+    assert [holes.telea(side)[-1].settings for side in (28, 64)] == ["radius 48", "radius 100"]
+    assert len(holes.navier_stokes(28)) == len(holes.telea(28)) == 9
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import time
 from collections.abc import Iterable
 from dataclasses import replace
@@ -13,6 +14,7 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
 
+import latentia
 from latentia.data import Arrays, ArraySource, Dataset, open_source
 from latentia.errors import OptionError, RunError, TrainingError
 from latentia.presets import resolve
@@ -288,3 +290,9 @@ def test_models_look_at_pictures_and_their_mirror_images_first_where_the_trainin
         means.append(model.get_buffer("guess.mean").mean((0, 1)))
     assert means[0][:8].max() < 0.05 < 0.2 < means[1].min()
     assert means[1] == pytest.approx(means[1].flip(0), abs=1e-5)
+
+
+def test_signals_are_as_they_were_before_a_training():
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    latentia.VAE(latent_dim=2, epochs=1).fit(np.random.default_rng(0).normal(size=(40, 5)))
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before

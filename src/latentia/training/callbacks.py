@@ -146,7 +146,9 @@ class Interruption(Callback):
 
     def __init__(self) -> None:
         self.requested = False
-        self._previous: dict[signal.Signals, Any] = {}
+        # Of before Lightning's loop, which sets handlers of its own that must not outlive it.
+        self._before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._listening = False
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if threading.current_thread() is not threading.main_thread():
@@ -158,11 +160,13 @@ class Interruption(Callback):
             self.requested = True
             trainer.should_stop = True
 
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._previous[number] = signal.signal(number, stop)
+        self._listening = True
+        for number in self._before:
+            signal.signal(number, stop)
 
     def restore(self) -> None:
         """Puts back the signal handlers that were there before."""
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-        self._previous.clear()
+        if self._listening:
+            for number, handler in self._before.items():
+                signal.signal(number, handler)
+        self._listening = False

@@ -316,9 +316,9 @@ def _command(data: str, run: RunFolder, options: Mapping[str, Path | str | bool 
     """Returns the command that goes on with a training, with the options that it needs again."""
     words = ["latentia", "train", data, "-o", str(run.path), "--resume"]
     for name, value in options.items():
-        if isinstance(value, bool):
-            words += [name] * value
-        elif value is not None:
+        if value is True:
+            words.append(name)
+        elif value:
             words += [name, str(value)]
     return shlex.join(words)
 

@@ -56,9 +56,9 @@ def build_model(config: ModelConfig, event_shape: Shape, parts: Mapping[str, Any
     }
 
     def build(registry: Registry[Any], role: str, **more: Any) -> Any:
-        part: Part = getattr(config, role)
-        if role in own:
+        if own.get(role) is not None:
             return _checked(own[role], role, registry, config.kind)
+        part: Part = getattr(config, role)
         return registry.build(part.name, part.arguments, **{**sizes, **more})
 
     wanted = MODELS.arguments(config.kind)

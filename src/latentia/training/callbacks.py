@@ -147,7 +147,8 @@ class Interruption(Callback):
     def __init__(self) -> None:
         self.requested = False
         # Of before Lightning's loop, which sets handlers of its own that must not outlive it.
-        self._before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        found = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._before = {number: handler for number, handler in found.items() if handler is not None}  # None: not ours
         self._listening = False
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

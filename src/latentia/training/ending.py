@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from latentia.config import TrainingConfig
@@ -22,6 +22,10 @@ def ending_of(config: TrainingConfig, steps_per_epoch: int, state: Mapping[str, 
         return "finished"
     if config.max_minutes is not None and state["seconds"] >= 60 * config.max_minutes:
         return "time"
-    losses = [line["validation_loss"] for line in state["history"] if "validation_loss" in line]
-    waited = len(losses) - 1 - losses.index(min(losses)) if losses else 0
-    return "early" if config.patience is not None and waited >= config.patience else None
+    return "early" if config.patience is not None and _waited(state["history"]) >= config.patience else None
+
+
+def _waited(history: Sequence[Mapping[str, float]]) -> int:
+    """Returns the epochs since the best loss on what was held out."""
+    losses = [line["validation_loss"] for line in history if "validation_loss" in line]
+    return len(losses) - 1 - losses.index(min(losses)) if losses else 0

@@ -163,7 +163,7 @@ class VAEModule(pl.LightningModule):
 
     def standing(self) -> dict[str, Any]:
         """Returns how far the training has come."""
-        return {"step": self.step, "seconds": self.seconds, "history": list(self.history)}
+        return {"step": self.step, "seconds": self.seconds, "history": self.history}
 
     def ending(self) -> Ending | None:
         """Tells why the training is over; None while it is not."""

@@ -23,6 +23,7 @@ BATCH = 128
 CLASSES = 10
 EPOCHS = 4
 QUICK = 1500  # pictures
+VERSION = b"1"  # of the network and its training; another makes kept classifiers anew
 
 
 class Classifier(nn.Module):
@@ -68,7 +69,8 @@ def classifier(
     """
     part, epochs = (QUICK, 1) if quick else (len(pixels), EPOCHS)
     folder = folder or (CACHE / "quick" if quick else CACHE)
-    content = hashlib.blake2b(pixels[:part].numpy().tobytes(), digest_size=4).hexdigest()
+    known = pixels[:part].numpy().tobytes() + labels[:part].numpy().tobytes() + VERSION
+    content = hashlib.blake2b(known, digest_size=4).hexdigest()
     path = folder / f"classifier-{name}-{content}-{epochs}.safetensors"
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, NoReturn
+from typing import Any, Literal, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
@@ -31,7 +31,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 RESULTS = REPOSITORY / "benchmarks" / "results"
 CACHE = RESULTS / "cache"  # what rows are made of and nobody reads; not committed
 
-ORIGIN = ("load", "commit", "machine", "protocol", "part", "data")  # what a row says of how it was measured
+ORIGIN = ("load", "commit", "machine", "protocol", "run", "part", "data")  # what a row says of how it was measured
 
 Level = Literal["floor", "goal"]
 
@@ -165,7 +165,7 @@ class Results:
         self._document: dict[str, Any] = {
             "name": name,
             **(self._origin if old is None else {fact: old[fact] for fact in self._origin}),
-            "rows": [] if old is None else _rows_but(options.again, old),
+            "rows": [] if old is None else self._without_other_data(_rows_but(options.again, old)),
             "claims": [] if old is None else old["claims"],
         }
 
@@ -195,16 +195,16 @@ class Results:
 
         Raises:
             ValueError: it did not yield what `keys` promises.
-            SystemExit: the part holds rows of other data, or of another machine or version of torch, which must not be
+            SystemExit: the part holds rows of the same seed of another machine or version of torch, which must not be
                 mixed.
         """
-        of_part = [row for row in self._document["rows"] if _part(row) == self._part]
-        if any(row.get("data", "") != self._data for row in of_part):
-            self._refuse("other data")
         if self._holds(keys, settings or {}):
             return
+        of_part = [row for row in self._document["rows"] if _part(row) == self._part and self._of_this_run(row)]
         if any(row["machine"] != machine_name(self._machine) for row in of_part):
-            self._refuse("another machine or torch")
+            part = f" of {self._part}" if self._part else ""
+            ways = "measure that part anew with --again PART, or all with --fresh"
+            raise SystemExit(f"{self.path} holds rows{part} from another machine or torch; {ways}.")
         load = os.getloadavg()[0]
         found: set[Key] = set()
         for row in function():
@@ -214,6 +214,7 @@ class Results:
                 "commit": self._origin["commit"],
                 "machine": machine_name(self._machine),
                 "protocol": digest(self._origin["protocol"]),
+                "run": self.options.seed,
             }
             part = {"part": self._part} if self._part else {}
             data = {"data": self._data} if self._data else {}
@@ -242,10 +243,16 @@ class Results:
         rows = [self.find(key) for key in keys]
         return None not in rows and settings.items() <= rows[0].get("details", {}).items()
 
-    def _refuse(self, origin: str) -> NoReturn:
-        part = f" of {self._part}" if self._part else ""
-        ways = "measure that part anew with --again PART, or all with --fresh"
-        raise SystemExit(f"{self.path} holds rows{part} from {origin}; {ways}.")
+    def _of_this_run(self, row: dict[str, Any]) -> bool:
+        """Whether a row is of a run with the same seed, and so compared with what is measured now."""
+        return row.get("run", 0) == self.options.seed
+
+    def _without_other_data(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Leaves out rows of this seed that are of other data: they are measured anew."""
+        kept = [row for row in rows if not self._of_this_run(row) or row.get("data", "") == self._data]
+        if len(kept) < len(rows):
+            print(f"{self.path.name} holds {len(rows) - len(kept)} rows of other data; they are measured anew.")
+        return kept
 
     def find(self, key: Key) -> dict[str, Any] | None:
         """Returns a row, or None while it is missing."""

@@ -12,13 +12,12 @@ from torch import Tensor
 
 from benchmarks import features, ours
 from benchmarks.baselines import holes
-from benchmarks.filling import to_fill
+from benchmarks.filling import ALL_PICTURES, filling_minutes
 from benchmarks.harness import Claim, Key, Options, Results, Row, floor_and_goal
 from benchmarks.picture_sets import open_pictures
 from latentia.core import Batch
 from latentia.data import Dataset
 from latentia.tasks import expect
-from latentia.training.fit import fit
 
 MISSING = 0.5
 QUICK = 2000  # training pictures of a quick run
@@ -51,7 +50,8 @@ def imputation_rows(options: Options) -> Iterator[Row]:
         return with_holes(few, options.seed)
 
     start = time.perf_counter()
-    trained = fit(ours.prepare_pictures("mnist", "inpainting", options, to_fill(options), damaged)).trained
+    minutes = filling_minutes(options)
+    trained = ours.fit_within(minutes, "mnist", "inpainting", options, ALL_PICTURES, damaged)
     yield Row(training_key(options.seed), (time.perf_counter() - start) / 60, "min")
     source = open_pictures("mnist", options.mirror)
     test, labelled = source.load(trained.preprocessing, "test"), source.read("train")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,15 +13,28 @@ import torch
 from benchmarks.baselines import holes
 from benchmarks.baselines.choosing import Tried, best_of, settings_of
 from benchmarks.baselines.holes import Fill, Flags, Pixels
-from benchmarks.filling import LEAD, OURS, Pictures, draw_masks, lead_row, our_fill, read_pictures, train_model
+from benchmarks.filling import (
+    LEADS,
+    OURS,
+    SETTINGS,
+    UNITS,
+    Pictures,
+    draw_masks,
+    our_fill,
+    read_pictures,
+    score_rows,
+    scored,
+    train_model,
+)
 from benchmarks.gallery import greyed, write_gallery
-from benchmarks.harness import Claim, Key, Options, Results, Row, floor_and_goal, goal_alone, parse
+from benchmarks.harness import Claim, Key, Options, Results, Row, floor_and_goal, parse
 from benchmarks.imputation import imputation_claims, imputation_keys, imputation_rows, training_key
 from benchmarks.ours import TRAINING, longest_training
-from benchmarks.picture_metrics import errors, ssim
+from benchmarks.picture_metrics import errors
 from benchmarks.picture_sets import open_pictures
-from latentia.data import MASKS, Canvas, Mask
+from latentia.data import MASKS, Arrays, ArraySource, Canvas, Mask
 from latentia.presets import resolve
+from latentia.runs import TrainedModel
 from latentia.tasks import inpaint
 from latentia.training.fit import prepare_training
 
@@ -29,16 +42,18 @@ PROTOCOL = (
     "The preset `inpainting`, one model for each set for all masks, with what is said of the set in "
     "`filling.SETTINGS`, chosen on held-out training pictures; trained for at most 10 minutes on the training "
     "pictures; tested on the first 500 test pictures, and on all 80 faces of 8 subjects that no part has seen, each "
-    "with a mask of its own. PSNR is that of all missing pixels of all pictures together, ours of "
-    "the expected picture; leads come with the 95 % interval of a paired bootstrap over pictures (faces: subjects). "
-    "OpenCV's radius is chosen on validation pictures for each set and mask; the nearest training picture is sought by "
-    "what is given. 'Seconds a picture' are of the machine as it is, pictures by the batch; 'seconds for 8 "
-    "completions' of one 64x64 picture on one core, its model loaded."
+    "with a mask of its own. PSNR is that of all missing pixels of all pictures together, ours of the expected "
+    "picture; leads are over the best peer, with the paired 95 % interval of a jackknife over pictures (faces: "
+    "subjects), its lower end the lowest over all peers. OpenCV's radius is chosen on validation pictures for each "
+    "set and mask; the nearest training picture is sought by what is given, among mirror images too where we train "
+    "with them. 'Seconds a picture' are of the machine as it is, pictures by the batch; 'seconds for 8 completions' "
+    "of one 64x64 picture on one core, its model loaded."
 )
 PEERS = ("OpenCV Telea", "OpenCV Navier-Stokes", "scikit-image biharmonic", "mean picture", "nearest training picture")
 SETS = ("mnist", "fashion-mnist", "orl-faces", "cifar10-part")
 SECONDS = "seconds a picture"
 REFINED_STEPS = 60
+TIMED = ("centre", "90 % random")
 
 
 @dataclass(frozen=True)
@@ -71,19 +86,25 @@ DAMAGES = tuple(
 )
 
 
-def peer_fills(pictures: Pictures, missing: Flags) -> dict[str, Fill]:
-    """Returns the peers, OpenCV's with the radius that does best on validation pictures with such holes."""
+def peer_fills(pictures: Pictures, missing: Flags, mirror: bool) -> dict[str, Fill]:
+    """Returns the peers, OpenCV's with the radius that does best on validation pictures with such holes.
+
+    Args:
+        pictures: of the set.
+        missing: holes in its validation pictures.
+        mirror: whether our model is shown mirror images.
+    """
 
     def tuned(ways: list[Tried]) -> Fill:
         clean = pictures.validation
-        return best_of(ways, (clean, missing), lambda filled: -errors(clean, filled, missing).psnr)
+        return best_of(ways, (clean, missing), lambda filled: -errors(clean, filled, missing).figure)
 
     fills = (
         tuned(holes.telea(missing.shape[1])),
         tuned(holes.navier_stokes(missing.shape[1])),
         holes.biharmonic,
         holes.mean_picture(pictures.train),
-        holes.nearest_picture(pictures.train),
+        holes.nearest_picture(pictures.train, mirror=mirror),
     )
     return dict(zip(PEERS, fills, strict=True))
 
@@ -93,7 +114,7 @@ def set_keys(name: str, seed: int) -> list[Key]:
     return [Key(OURS, TRAINING, name, seed)] + [
         Key(system, metric, f"{name}, {damage.name}", seed)
         for damage in DAMAGES
-        for system, more in ((OURS, (LEAD,)), *((peer, ()) for peer in PEERS))
+        for system, more in ((OURS, tuple(LEADS.values())), *((peer, ()) for peer in PEERS))
         for metric in ("PSNR", "SSIM", SECONDS, *more)
     ]
 
@@ -102,6 +123,7 @@ def set_rows(name: str, results: Results) -> Iterator[Row]:
     """Trains on a set, and scores all systems on all masks."""
     options, seed = results.options, results.options.seed
     pictures, start = read_pictures(name, options), time.perf_counter()
+    mirror = bool(SETTINGS[name].get("training", {}).get("mirror"))
     ours = our_fill(train_model(name, options))
     yield Row(Key(OURS, TRAINING, name, seed), (time.perf_counter() - start) / 60, "min")
     shown: list[tuple[Pixels, dict[str, Pixels]]] = []
@@ -109,23 +131,18 @@ def set_rows(name: str, results: Results) -> Iterator[Row]:
         missing, setting = draw_masks(damage.mask, pictures.test, seed), f"{name}, {damage.name}"
         validation_holes = draw_masks(damage.mask, pictures.validation, seed + 1)
         filled: dict[str, Pixels] = {}
-        for system, fill in {**peer_fills(pictures, validation_holes), OURS: ours}.items():
+        for system, fill in {**peer_fills(pictures, validation_holes, mirror), OURS: ours}.items():
             start = time.perf_counter()
             filled[system] = fill(pictures.test, missing)
             seconds = (time.perf_counter() - start) / len(missing)
             yield Row(Key(system, SECONDS, setting, seed), seconds, "s", details={"settings": settings_of(fill)})
-        found = {system: errors(pictures.test, result, missing) for system, result in filled.items()}
-        for system, result in filled.items():
-            yield Row(Key(system, "PSNR", setting, seed), found[system].psnr, "dB")
-            yield Row(Key(system, "SSIM", setting, seed), ssim(pictures.test, result, missing), "")
-        best = max(PEERS, key=lambda peer: found[peer].psnr)
-        yield lead_row(Key(OURS, LEAD, setting, seed), found, best, pictures.groups)
+        yield from score_rows(setting, seed, scored(pictures.test, filled, missing), pictures.groups)
         shown.append((greyed(pictures.test, missing), filled))
     write_gallery(results.gallery(name), pictures.test, shown, [*PEERS, OURS])
 
 
 def speed_keys(seed: int) -> dict[str, Key]:
-    """Returns the keys of what takes how long, by preset."""
+    """Returns the keys of what takes how long, by preset; the slowest of all cases."""
     place = "64x64, one core"
     return {
         "inpainting": Key(OURS, "seconds for 8 completions", place, seed),
@@ -134,41 +151,61 @@ def speed_keys(seed: int) -> dict[str, Key]:
 
 
 def speed_rows(options: Options) -> Iterator[Row]:
-    """Times one face with models of random weights; the one that learned without masks is refined."""
-    source = open_pictures("orl-faces", options.mirror)
-    image = source.read("test").x[0]
-    canvas = Canvas.from_array(image, ~MASKS.build("centre", {})(1, 64, 64)[0, 0].numpy())
+    """Times one face, grey and as a picture in colour, with models of random weights, for small and many holes.
+
+    The model that learned without masks is refined.
+    """
+    faces = open_pictures("orl-faces", options.mirror).read("train").x[:100]
+    images = {"grey": faces, "colour": np.stack([faces] * 3, -1)}
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         for preset, key in speed_keys(options.seed).items():
-            config, form = resolve(source, preset, {})
-            trained = prepare_training(source.load(form), form, config).trained
-            trained.model.requires_grad_(False).eval()
-            steps = None if preset == "inpainting" else REFINED_STEPS
-            times: list[float] = []
-            for _ in range(3 if options.quick else 9):
-                start = time.perf_counter()
-                result = inpaint(trained, canvas, n_samples=8, steps=steps)
-                assert len([result.sample(number) for number in range(8)]) == 8
-                times.append(time.perf_counter() - start)
-            yield Row(key, float(np.median(times[1:])), "s", values=times[1:])
+            times: dict[str, list[float]] = {}
+            for colour, x in images.items():
+                source = ArraySource("faces", lambda _, x=x: Arrays(x), lambda: "faces")
+                config, form = resolve(source, preset, {})
+                trained = prepare_training(source.load(form), form, config).trained
+                trained.model.requires_grad_(False).eval()
+                for damage in DAMAGES:
+                    if damage.name in TIMED:
+                        missing = ~damage.mask(1, 64, 64, torch.Generator().manual_seed(0))[0, 0].numpy()
+                        canvas = Canvas.from_array(x[0], missing)
+                        times[f"{colour}, {damage.name}"] = list(_timed(trained, canvas, preset, options))
+            medians = {case: float(np.median(seconds)) for case, seconds in times.items()}
+            slowest = max(medians, key=medians.__getitem__)
+            yield Row(key, medians[slowest], "s", values=times[slowest], details={"case": slowest, "medians": medians})
     finally:
         torch.set_num_threads(threads)
 
 
-def leads(results: Results, names: Sequence[str], hard: bool, bound: Literal["value", "low"]) -> float | None:
-    """Returns the smallest lead over sets and masks, or the smallest lower end of an interval; None while one lacks."""
-    rows = [
-        results.find(Key(OURS, LEAD, f"{name}, {damage.name}", results.options.seed))
-        for name in names
-        for damage in DAMAGES
-        if damage.hard is hard
-    ]
-    found = [row for row in rows if row is not None]
-    if len(found) < len(rows):
-        return None
-    return min(row["value"] if bound == "value" else row["details"]["low"] for row in found)
+def _timed(trained: TrainedModel, canvas: Canvas, preset: str, options: Options) -> Iterator[float]:
+    steps = None if preset == "inpainting" else REFINED_STEPS
+    for number in range(3 if options.quick else 9):
+        start = time.perf_counter()
+        result = inpaint(trained, canvas, n_samples=8, steps=steps)
+        if len([result.sample(number) for number in range(8)]) < 8:
+            raise ValueError("Fewer than 8 completions.")
+        if number:  # the first warms up
+            yield time.perf_counter() - start
+
+
+def leads(results: Results, names: Sequence[str], hard: bool, metric: str = "PSNR") -> list[Any] | None:
+    """Returns our leads over sets and masks; None while one is missing."""
+    seed = results.options.seed
+    settings = [f"{name}, {damage.name}" for name in names for damage in DAMAGES if damage.hard is hard]
+    rows = [results.find(Key(OURS, LEADS[metric], setting, seed)) for setting in settings]
+    return None if None in rows else rows
+
+
+def smallest(rows: list[Any] | None) -> float | None:
+    """Returns the smallest lead."""
+    return None if rows is None else min(row["value"] for row in rows)
+
+
+def lowest(rows: list[Any] | None) -> float | None:
+    """Returns the smallest lower end of the intervals of leads."""
+    return None if rows is None else min(row["details"]["low"] for row in rows)
 
 
 def claims(results: Results) -> list[Claim]:
@@ -177,23 +214,25 @@ def claims(results: Results) -> list[Claim]:
     easy = "smallest lead on 50 % random, scratches and strokes, all sets, dB"
     made: list[Claim] = []
     for names, label, floor, goal in ((SETS[:3], "digits, clothes and faces", 1.0, 2.0), (SETS[3:], "CIFAR", 0.3, 1.0)):
-        smallest = floor_and_goal(
+        rows = leads(results, names, True)
+        both = floor_and_goal(
             f"smallest lead on 80/90 % random, centre, half and rectangles, {label}, dB",
-            leads(results, names, True, "value"),
+            smallest(rows),
             floor=floor,
             goal=goal,
             source=peers,
             higher_is_better=True,
         )
-        low = leads(results, names, True, "low")
-        made += [replace(claim, holds=claim.holds and low is not None and low > 0) for claim in smallest]
+        low = lowest(rows)
+        made += [replace(claim, holds=claim.holds and low is not None and low > 0) for claim in both]
     made += floor_and_goal(
-        easy, leads(results, SETS, False, "value"), floor=-0.5, goal=None, source=peers, higher_is_better=True
+        easy, smallest(leads(results, SETS, False)), floor=-0.5, goal=None, source=peers, higher_is_better=True
     )
-    everywhere = [leads(results, SETS, hard, "low") for hard in (True, False)]
-    lowest = None if None in everywhere else min(value for value in everywhere if value is not None)
-    end = "smallest lower end of the 95 % interval of the lead, all sets and masks, dB"
-    made += goal_alone(end, lowest, 0.0, peers, higher_is_better=True)
+    for metric, unit in UNITS.items():
+        ends = [lowest(leads(results, SETS, hard, metric)) for hard in (True, False)]
+        end = None if None in ends else min(value for value in ends if value is not None)
+        label = f"smallest lower end of the 95 % interval of the lead in {metric}, all sets and masks"
+        made.append(Claim(f"{label}, {unit}" if unit else label, "goal", end, 0.0, peers, end is not None and end > 0))
     seed = results.options.seed
     made += longest_training(results, [*(Key(OURS, TRAINING, name, seed) for name in SETS), training_key(seed)])
     for (preset, key), limit in zip(speed_keys(seed).items(), (0.5, 3.0), strict=True):

@@ -29,8 +29,8 @@ from latentia.data import Dataset
 from latentia.data.fetch import MIRROR
 from latentia.models import LatentModel
 from latentia.presets import resolve
-from latentia.runs import read_model
-from latentia.training.fit import Training, prepare_training
+from latentia.runs import TrainedModel, read_model
+from latentia.training.fit import Training, fit, prepare_training
 
 SAMPLE_SECONDS = 0.1
 TRAINING = "minutes of training"  # and of all that comes before it
@@ -123,6 +123,26 @@ def prepare_pictures(
     config, preprocessing = resolve(source, preset, seeded)
     dataset = source.load(preprocessing)
     return prepare_training(dataset if change is None else change(dataset), preprocessing, config, name=name)
+
+
+def fit_within(
+    minutes: float,
+    name: str,
+    preset: str,
+    options: Options,
+    settings: Mapping[str, Any] | None = None,
+    change: Callable[[Dataset], Dataset] | None = None,
+) -> TrainedModel:
+    """Trains a preset on a set of pictures, all that comes before the gradient steps included in the minutes.
+
+    The arguments are those of `prepare_pictures`.
+    """
+    start = time.perf_counter()
+    training = prepare_pictures(name, preset, options, merge_settings(for_minutes(minutes), settings or {}), change)
+    left = max(0.01, minutes - (time.perf_counter() - start) / 60)
+    config = training.config
+    timed = config.model_copy(update={"training": config.training.model_copy(update={"max_minutes": left})})
+    return fit(replace(training, trained=replace(training.trained, config=timed))).trained
 
 
 def for_minutes(minutes: float) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from latentia.config import Config
+from latentia.config import Config, Part
 from latentia.data import Dataset
 from latentia.errors import FileError, RunError
 from latentia.files import make_folder, replacing, write_json
+from latentia.models import build_model
 from latentia.runs import RunFolder, TrainedModel, read_model, write_model
 from latentia.tensors import write_tensors
 
@@ -30,6 +32,18 @@ def edit(run: RunFolder, **changes: Any) -> None:
     content = json.loads(run.config.read_text())
     content.update(changes)
     run.config.write_text(json.dumps(content))
+
+
+def test_loading_leaves_the_random_state_alone(digits: tuple[TrainedModel, Dataset], tmp_path: Path) -> None:
+    """Also where the prior is a flow, parts of which are made anew while the model is only sketched."""
+    trained = digits[0]
+    part = trained.config.model.model_copy(update={"prior": Part(name="flow", width=4)})
+    config = trained.config.model_copy(update={"model": part})
+    folder = RunFolder(tmp_path / "flow")
+    write_model(folder, replace(trained, model=build_model(part, trained.preprocessing.event_shape), config=config))
+    state = torch.random.get_rng_state()
+    read_model(folder.path)
+    assert torch.equal(torch.random.get_rng_state(), state)
 
 
 def test_a_model_comes_back_as_it_was(run: RunFolder, digits: tuple[TrainedModel, Dataset]) -> None:

@@ -55,8 +55,9 @@ def mean_picture(train: Pixels) -> Fill:
     return lambda images, missing: np.where(missing[..., None], mean, images)
 
 
-def nearest_picture(train: Pixels) -> Fill:
-    """The training picture that is nearest in what is given."""
+def nearest_picture(train: Pixels, *, mirror: bool = False) -> Fill:
+    """The training picture that is nearest in what is given, among mirror images too where they are meant to help."""
+    train = np.concatenate([train, train[:, :, ::-1]]) if mirror else train
     compared = torch.from_numpy(train.reshape(len(train), -1)).float()
     squares = compared.square()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import io
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,7 @@ with contextlib.redirect_stderr(io.StringIO()):
     from pythae.models import VAE, VAMP
 
 WIDTHS = (1.0, 0.5, 0.25, 0.125, 0.0625)
+Model = TypeVar("Model", bound=PythaeVAE)
 PROBED, DRAWS = 50, 20  # pictures and importance samples by which what is best is found
 
 
@@ -55,20 +56,37 @@ def best_judged(vae: VAE, held_out: Tensor) -> PythaeVAE:
     anew: of held-out pictures, and of their codes, as one batch each, as in training; and so of pseudo-inputs.
     """
     kept = PythaeVAMP(vae) if isinstance(vae, VAMP) else PythaeVAE(vae)
-    return min(
-        (kept, _renewed(vae, held_out)), key=lambda model: bounds.importance_nll(model, held_out[:PROBED], DRAWS)
-    )
+    if not _normalises(vae):
+        return kept
+    renewed, components = _renewed(vae, held_out)
+    return _best((kept, PythaeVAE(renewed) if components is None else PythaeVAMP(renewed, components)), held_out)
+
+
+def grey_judged(vae: VAE, held_out: Tensor) -> PythaeGrey:
+    """Returns its VAE of 8-bit pictures, its batch normalisation likewise."""
+    kept = PythaeGrey(vae, held_out)
+    if not _normalises(vae):
+        return kept
+    return _best((kept, PythaeGrey(_renewed(vae, held_out)[0], held_out)), held_out)
+
+
+def _best(models: tuple[Model, Model], held_out: Tensor) -> Model:
+    return min(models, key=lambda model: bounds.importance_nll(model, held_out[:PROBED], DRAWS))
+
+
+def _normalises(vae: VAE) -> bool:
+    return any(isinstance(layer, nn.BatchNorm2d) for layer in vae.modules())
 
 
 @torch.no_grad()
-def _renewed(vae: VAE, held_out: Tensor) -> PythaeVAE:
-    """Returns a copy that normalises by the statistics of held-out pictures and of their codes."""
+def _renewed(vae: VAE, held_out: Tensor) -> tuple[VAE, Any]:
+    """Returns a copy that normalises by the statistics of held-out pictures and their codes, and VAMP's components."""
     vae = copy.deepcopy(vae)
     components = _in_one_batch(vae.encoder, _pseudo_inputs(vae)) if isinstance(vae, VAMP) else None
     output = _in_one_batch(vae.encoder, held_out)
     noise = torch.randn(output.embedding.shape, generator=torch.Generator().manual_seed(bounds.EVALUATION_SEED))
     _in_one_batch(vae.decoder, output.embedding + (0.5 * output.log_covariance).exp() * noise)
-    return PythaeVAE(vae) if components is None else PythaeVAMP(vae, components)
+    return vae, components
 
 
 def _in_one_batch(network: nn.Module, x: Tensor) -> Any:
@@ -85,10 +103,10 @@ def _in_one_batch(network: nn.Module, x: Tensor) -> Any:
 class PythaeGrey(PythaeVAE):
     """Pythae's VAE of 8-bit pictures, scored on the grid of 256 levels.
 
-    Its squared error is that of a normal distribution of scale 1, which would score worse than no model; it is given
-    the scale that its own errors have on held-out pictures. Its posteriors were learned for the scale 1, too, and are
-    too wide for the smaller one; any distribution may propose importance samples, so these are as wide, as a share of
-    what it learned, as gives the best bound on held-out pictures.
+    Its squared error is that of a normal distribution of scale 1, which would score worse than no model, and its cross
+    entropy is no likelihood of grey levels at all; its means are given the scale that their own errors have on held-out
+    pictures. Its posteriors were not learned for that, and may be too wide; any distribution may propose importance
+    samples, so these are as wide, as a share of what it learned, as gives the best bound on held-out pictures.
 
     Args:
         vae: Pythae's.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -13,17 +14,19 @@ from benchmarks.baselines.pythae_vae import LEARNING_RATES
 from benchmarks.harness import Key, Results, Row
 
 STEP = 3.0  # times, from one learning rate to the next
-MINUTES = 2.0  # of a trial: after one minute, on slow machines, its networks have hardly begun
-SHARE = 0.25  # of the time that it is trained for in the end: small variants are ahead at first
+MINUTES = 1.0  # of a first trial
+SHARE = 0.25  # of the time that it is trained for in the end, of a second: small networks are ahead at first
+FINALISTS = 2  # networks that have a second trial
 JUDGED, DRAWS = 200, 10  # held-out pictures and importance samples of a trial
 DIVERGED = 1e6  # nats
 
 
 def tuned(results: Results, peer: Peer, train: Tensor, held_out: Tensor, setting: str, minutes: float) -> Choice:
-    """Returns the variant and the learning rate with which a peer is best on held-out pictures.
+    """Returns the network, the settings and the learning rate with which a peer is best on held-out pictures.
 
-    Learning rates are tried on the first variant for two minutes, beyond the usual ones as long as the smallest or the
-    largest is best; then all variants with the best rate, for a quarter of the time that the best is trained for.
+    Learning rates are tried with each network for a minute, beyond the usual ones as long as the smallest or the
+    largest is best; then the two best networks for a quarter of the time that the best is trained for, and with the
+    better of them all other settings likewise.
 
     Args:
         results: of the benchmark, which keeps the trials.
@@ -43,19 +46,29 @@ def tuned(results: Results, peer: Peer, train: Tensor, held_out: Tensor, setting
             nats = math.inf
         yield Row(key, nats if math.isfinite(nats) else DIVERGED, "nats")
 
-    def found(choice: Choice, minutes: float = MINUTES) -> float:
-        what = f"{setting}, {choice.variant}, learning rate {choice.learning_rate:g}"
-        key = Key(peer.name, f"validation NLL after {minutes:.3g} minutes", what, options.seed)
+    def found(choice: Choice, minutes: float) -> float:
+        key = Key(peer.name, f"validation NLL after {minutes:.3g} minutes", f"{setting}, {choice}", options.seed)
         with results.within(f"{setting}, settings of {peer.name}"):
             results.measure([key], lambda: trial(choice, key, minutes))
         value = results.value(key)
         return DIVERGED if value is None else value
 
-    first = next(iter(peer.variants))
+    def longer(choice: Choice) -> float:
+        return found(choice, SHARE * minutes)
+
+    networks, variants = list(peer.networks), list(peer.variants)
     if options.quick:
-        return min([Choice(first, LEARNING_RATES[0])], key=found)
-    values = {rate: found(Choice(first, rate)) for rate in LEARNING_RATES}
+        return min([Choice(networks[0], variants[0], LEARNING_RATES[0])], key=longer)
+    first = [best_rate(Choice(name, variants[0], 0.0), lambda choice: found(choice, MINUTES)) for name in networks]
+    finalists = sorted(first, key=lambda choice: found(choice, MINUTES))[:FINALISTS]
+    best = min(finalists, key=longer)
+    return min((replace(best, variant=variant) for variant in variants), key=longer)
+
+
+def best_rate(choice: Choice, found: Callable[[Choice], float]) -> Choice:
+    """Returns a choice with the best learning rate, sought beyond the usual ones as long as an end is best."""
+    values = {rate: found(replace(choice, learning_rate=rate)) for rate in LEARNING_RATES}
     while (best := min(values, key=values.__getitem__)) in (min(values), max(values)):
         further = float(f"{best / STEP if best == min(values) else best * STEP:.1g}")
-        values[further] = found(Choice(first, further))
-    return min((Choice(variant, best) for variant in peer.variants), key=lambda choice: found(choice, SHARE * minutes))
+        values[further] = found(replace(choice, learning_rate=further))
+    return replace(choice, learning_rate=best)

@@ -1,13 +1,15 @@
-"""Pythae 0.1.2's MNIST ConvVAE, trained by its own trainer with its own settings.
+"""Pythae 0.1.2's models, trained by its own trainer; by default its MNIST ConvVAE with its own settings.
 
-Settings: `examples/scripts/configs/mnist/base_training_config.json` of its repository
+Those: `examples/scripts/configs/mnist/base_training_config.json` of its repository
 (clementchadebec/benchmark_VAE): Adam, batch 100; latent_dim 16 as in its `binary_mnist` VAE configuration, from
 which the Bernoulli likelihood (`reconstruction_loss: bce`) comes too. That file's learning rate is 1e-3, that of
 `binary_mnist` 1e-4: where quality counts, the better one on validation data is taken. Its loss is the mean over
 the batch of summed binary cross-entropy plus the closed-form KL, so in nats per image.
 
-Pythae knows no dynamic binarisation: its loader is handed a data set that draws the binary picture at every
-visit. Nothing else of its training is touched; progress bars and log lines are silenced.
+Pythae knows no dynamic binarisation: its loader is handed a data set that draws the binary pictures at every visit, a
+batch at a time, which spares small networks most of their waiting. Where quality counts, its learning rate falls along
+half a cosine by the clock, as ours does, and vanishing numbers are rounded to 0 as in our trainings, without which its
+networks are several times slower. Nothing else of its training is touched; progress bars and log lines are silenced.
 """
 
 from __future__ import annotations
@@ -15,28 +17,30 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import math
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributions import Distribution
 from torch.utils.data import Dataset
 
+from benchmarks.baselines.pythae_nets import Networks, conv_mnist
 from benchmarks.mnist import binarised
 from latentia.core import Batch, Inference, LatentGroup, Latents, Likelihood
 from latentia.distributions import Bernoulli, StandardNormal
 from latentia.distributions.base import diagonal_normal
+from latentia.hardware import tuned_cpu
 from latentia.models import LatentModel
 
 with contextlib.redirect_stderr(io.StringIO()):
     from pythae.data.datasets import DatasetOutput
     from pythae.models import VAE, VAEConfig
-    from pythae.models.nn.benchmarks.mnist import Decoder_Conv_AE_MNIST, Encoder_Conv_VAE_MNIST
     from pythae.trainers import BaseTrainer, BaseTrainerConfig
     from pythae.trainers.training_callbacks import TrainingCallback
 
@@ -50,13 +54,14 @@ ENDLESS = 10_000  # epochs: the clock ends a training
 class PythaeVAE(LatentModel):
     """Pythae's VAE seen as one of ours, so that the same code evaluates both.
 
-    Its decoder ends in a sigmoid; the logits before it are read instead, so that no probability is rounded
+    Its decoders end in a sigmoid; the logits before it are read instead, so that no probability is rounded
     to 0 or 1 and no logarithm clamped.
     """
 
     def __init__(self, vae: VAE) -> None:
         super().__init__()
         self.vae = vae
+        self.logits = _without_sigmoid(vae.decoder)
         self.prior = StandardNormal(vae.latent_dim)
         self.likelihood = Bernoulli()
 
@@ -74,13 +79,18 @@ class PythaeVAE(LatentModel):
 
     def decode(self, latents: Latents) -> Likelihood:
         z = latents.code
-        hidden, *convolutions = self.vae.decoder.layers
-        x = hidden(z.flatten(0, 1)).reshape(-1, 1024, 4, 4)
-        x = x.contiguous(memory_format=torch.channels_last)  # a fifth faster
-        for block in convolutions[:-1]:
-            x = block(x)
-        logits = convolutions[-1][0](x)
+        logits = self.logits(z.flatten(0, 1)).reconstruction
         return self.likelihood(logits.unflatten(0, z.shape[:2]))
+
+
+def _without_sigmoid(decoder: nn.Module) -> nn.Module:
+    """Returns a copy of a decoder that leaves out the sigmoid at its end."""
+    copied = deepcopy(decoder)
+    for parent in list(copied.modules()):
+        for name, part in list(parent.named_children()):
+            if isinstance(part, nn.Sigmoid):
+                setattr(parent, name, nn.Identity())
+    return copied
 
 
 class BinarisedAtEachVisit(Dataset):
@@ -95,6 +105,9 @@ class BinarisedAtEachVisit(Dataset):
     def __getitem__(self, index: int) -> Any:
         return DatasetOutput(data=binarised(self.pixels[index]))
 
+    def __getitems__(self, indices: list[int]) -> list[Any]:
+        return [DatasetOutput(data=x) for x in binarised(self.pixels[indices])]
+
 
 class _Stop(Exception):  # noqa: N818
     """Ends Pythae's training, which can be limited by epochs only."""
@@ -102,14 +115,19 @@ class _Stop(Exception):  # noqa: N818
 
 @dataclass
 class _Clock(TrainingCallback):
-    """Stops after a time or a number of steps, and notes times and weights on the way; its own time is off."""
+    """Stops after a time or a number of steps, and notes times and weights on the way; its own time is off.
 
-    model: VAE
+    Attributes:
+        decays: whether the learning rate falls to 0 along half a cosine until the time is over.
+    """
+
     seconds: float = float("inf")
     steps: int | None = None
     snapshot_every: float = float("inf")
+    decays: bool = False
     stamps: list[float] = field(default_factory=list)
     snapshots: list[tuple[float, dict[str, Tensor]]] = field(default_factory=list)
+    trainer: BaseTrainer | None = None
     _pause: float = 0.0
     _start: float = 0.0
 
@@ -122,23 +140,27 @@ class _Clock(TrainingCallback):
         self.stamps.append(elapsed)
         done = elapsed >= self.seconds or (self.steps is not None and len(self.stamps) >= self.steps)
         if done or elapsed >= self.snapshot_every * (len(self.snapshots) + 1):
-            self.snapshots.append((elapsed, deepcopy(self.model.state_dict())))
+            self.snapshots.append((elapsed, deepcopy(self.trainer.model.state_dict())))
             self._pause += time.perf_counter() - now
         if done:
             raise _Stop
+        if self.decays:
+            for group in self.trainer.optimizer.param_groups:
+                group["lr"] = 0.5 * training_config.learning_rate * (1 + math.cos(math.pi * elapsed / self.seconds))
 
 
-class TimedTrainer(BaseTrainer):
-    """Pythae's trainer, which can be limited by epochs only, ended after a time; the model is that of the last step.
+class ClockedTrainer(BaseTrainer):
+    """Pythae's trainer, which can be limited by epochs only, ended by a clock; the model is that of the last step.
 
     Args:
-        seconds: of training.
+        clock: ends it.
         model: what is trained.
         settings: as of its own trainer.
     """
 
-    def __init__(self, seconds: float, model: Any, **settings: Any) -> None:
-        super().__init__(model, callbacks=[_Clock(model, seconds=seconds)], **settings)
+    def __init__(self, clock: _Clock, model: Any, **settings: Any) -> None:
+        super().__init__(model, callbacks=[clock], **settings)
+        clock.trainer = self
 
     def train(self, log_output_dir: str | None = None) -> None:
         with contextlib.suppress(_Stop):
@@ -146,19 +168,32 @@ class TimedTrainer(BaseTrainer):
         self.save_model(self.model, dir_path=f"{self.training_dir}/final_model")
 
 
-def build(seed: int = 0, model: type[VAE] = VAE, config: type[VAEConfig] = VAEConfig, **settings: Any) -> VAE:
-    """Builds one of Pythae's models with its ConvVAE's networks for MNIST (17.2 M parameters).
+def trainer_for(seconds: float) -> Callable[..., ClockedTrainer]:
+    """Returns what makes a trainer of a model that ends after a time, its learning rate falling all the while."""
+    return lambda model, **settings: ClockedTrainer(_Clock(seconds, decays=True), model, **settings)
+
+
+def build(
+    seed: int = 0,
+    model: type[VAE] = VAE,
+    config: type[VAEConfig] = VAEConfig,
+    networks: Networks = conv_mnist,
+    **settings: Any,
+) -> VAE:
+    """Builds one of Pythae's models; by default with its ConvVAE's networks for MNIST (17.2 M parameters).
 
     Args:
         seed: of the weights.
         model: which.
         config: the class of its configuration.
-        settings: of that, beside those of a VAE of binary pictures.
+        networks: makes encoder and decoder.
+        settings: of the configuration, beside those of a VAE of binary pictures.
     """
     torch.manual_seed(seed)
     chosen = {"input_dim": (1, 28, 28), "latent_dim": LATENT_DIM, "reconstruction_loss": "bce", **settings}
     made = config(**chosen)
-    return model(made, encoder=Encoder_Conv_VAE_MNIST(made), decoder=Decoder_Conv_AE_MNIST(made))
+    encoder, decoder = networks(made)
+    return model(made, encoder=encoder, decoder=decoder)
 
 
 def training_speed(pixels: Tensor, batch_size: int, steps: int = 10, warm_up: int = 2, seed: int = 0) -> float:
@@ -172,7 +207,7 @@ def training_speed(pixels: Tensor, batch_size: int, steps: int = 10, warm_up: in
         seed: of weights and order.
     """
     vae = build(seed)
-    clock = _Clock(vae, steps=warm_up + steps)
+    clock = _Clock(steps=warm_up + steps)
     _train(vae, BinarisedAtEachVisit(pixels), clock, batch_size, seed)
     return steps * batch_size / (clock.stamps[-1] - clock.stamps[warm_up - 1])
 
@@ -199,23 +234,23 @@ def train_for(
         The trained model, and its weights along the way as (seconds of training, state dictionary).
     """
     vae = build(seed)
-    snapshots = train(vae, BinarisedAtEachVisit(pixels), seconds, snapshot_every, learning_rate, batch_size, seed)
-    return vae, snapshots
+    clock = _Clock(seconds, snapshot_every=snapshot_every)
+    _train(vae, BinarisedAtEachVisit(pixels), clock, batch_size, seed, learning_rate)
+    return vae, clock.snapshots
 
 
-def train(
-    vae: VAE,
-    data: Dataset,
-    seconds: float,
-    snapshot_every: float = float("inf"),
-    learning_rate: float = LEARNING_RATE,
-    batch_size: int = BATCH_SIZE,
-    seed: int = 0,
-) -> list[tuple[float, dict[str, Tensor]]]:
-    """Trains any of Pythae's models for a time; as `train_for`, whose weights along the way it returns."""
-    clock = _Clock(vae, seconds=seconds, snapshot_every=snapshot_every)
-    _train(vae, data, clock, batch_size, seed, learning_rate)
-    return clock.snapshots
+def train(vae: VAE, data: Dataset, seconds: float, learning_rate: float, seed: int = 0) -> None:
+    """Trains any of Pythae's models for a time, as well as its trainer can within that.
+
+    Args:
+        vae: which.
+        data: what it is trained on.
+        seconds: of training.
+        learning_rate: of Adam, from which it falls to 0.
+        seed: of the order.
+    """
+    with tuned_cpu():
+        _train(vae, data, _Clock(seconds, decays=True), BATCH_SIZE, seed, learning_rate)
 
 
 def _train(
@@ -230,9 +265,7 @@ def _train(
             no_cuda=True,
             seed=seed,
         )
-        trainer = BaseTrainer(vae, data, training_config=config, callbacks=[clock])
-        with contextlib.suppress(_Stop):
-            trainer.train()
+        ClockedTrainer(clock, vae, train_dataset=data, training_config=config).train()
 
 
 @contextlib.contextmanager

@@ -334,7 +334,7 @@ def _rebuild(run: RunFolder, config: Config, preprocessing: Preprocessing, tenso
     shape = preprocessing.event_shape
     try:
         # Without memory first, and no deeper than the weights: a hostile configuration could ask for any amount.
-        with torch.device("meta"), _at_most(4 * len(tensors) + 100):
+        with torch.random.fork_rng(devices=[]), torch.device("meta"), _at_most(4 * len(tensors) + 100):
             expected = _forms(build_model(config.model, shape).state_dict())
     except (LatentiaError, RuntimeError, ValueError, TypeError, OverflowError) as error:
         raise RunError(f"The model that {run.config} describes cannot be built: {error}") from error

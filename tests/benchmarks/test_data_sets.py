@@ -75,14 +75,15 @@ def test_benchmarks_take_what_a_mirror_holds(tmp_path: Path, monkeypatch: pytest
     assert os.environ[MIRROR_CONTENT] == "any"
 
 
-def test_figures_of_other_data_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_figures_of_other_data_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     key, folder, data = Key("ours", "PSNR"), tmp_path / "results", tmp_path / "mirror"
     keep_faces(data, 0)
     Results("trial", "", Options(), folder).measure([key], lambda: [Row(key, 1.0, "dB")])
     monkeypatch.setenv(MIRROR_CONTENT, "any")
-    with pytest.raises(SystemExit, match=r"other data.*--fresh"):
-        Results("trial", "", Options(data=data), folder).measure([key], lambda: [Row(key, 2.0, "dB")])
-    Results("trial", "", Options(data=data, fresh=True), folder).measure([key], lambda: [Row(key, 2.0, "dB")])
+    Results("trial", "", Options(data=data), folder).measure([key], lambda: [Row(key, 2.0, "dB")])
+    assert "1 rows of other data; they are measured anew" in capsys.readouterr().out
     row = json.loads((folder / "trial.json").read_text())["rows"][0]
     assert row["data"] == other_data(data)
     Results("trial", "", Options(data=data), folder).measure([key], lambda: pytest.fail("measured twice"))

@@ -123,6 +123,8 @@ def test_rows_of_another_machine_are_refused(tmp_path):
     results(tmp_path).measure([KEY], list)
     with pytest.raises(SystemExit, match="--fresh"):
         results(tmp_path).measure([OTHER], lambda: [Row(OTHER, 1.0, "s")])
+    results(tmp_path, seed=5).measure([OTHER], lambda: [Row(OTHER, 1.0, "s")])  # nobody compares seeds
+    assert results(tmp_path).value(KEY) == results(tmp_path).value(OTHER) == 1.0
     assert results(tmp_path, fresh=True).find(KEY) is None
 
 

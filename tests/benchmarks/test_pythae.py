@@ -10,8 +10,9 @@ from torch.distributions import Independent, Normal
 pytest.importorskip("pythae")
 
 from benchmarks import bounds
-from benchmarks.baselines import pythae_peers, pythae_vae
+from benchmarks.baselines import pythae_nets, pythae_peers, pythae_samplers, pythae_vae
 from benchmarks.rebuilt import MatrixConv, MatrixConvTranspose, RebuiltVAE
+from latentia.core import Latents
 
 
 @pytest.fixture(scope="module")
@@ -78,9 +79,9 @@ def test_more_importance_samples_tighten_the_bound(model, pictures, monkeypatch)
 
 def test_the_data_set_binarises_at_every_visit():
     data = pythae_vae.BinarisedAtEachVisit(torch.full((1, 1, 28, 28), 128, dtype=torch.uint8))
-    first, second = data[0].data, data[0].data
-    assert set(first.unique().tolist()) == {0.0, 1.0}
-    assert not torch.equal(first, second)
+    visits = [data[0].data, data[0].data, *(row.data for row in data.__getitems__([0, 0]))]
+    assert all(set(visit.unique().tolist()) == {0.0, 1.0} for visit in visits)
+    assert len({tuple(visit.flatten().tolist()) for visit in visits}) == len(visits)
 
 
 def test_its_trainer_runs_on_our_clock():
@@ -92,13 +93,46 @@ def test_its_trainer_runs_on_our_clock():
     assert set(snapshots[0][1]) == set(vae.state_dict())
 
 
-@pytest.mark.parametrize("sampler", ["MAF", "IAF", "two-stage VAE"])
-def test_its_samplers_train_on_our_clock(built, pictures, sampler):
+@pytest.mark.parametrize("sampler", pythae_samplers.SAMPLERS)
+def test_its_samplers_take_their_settings_and_end_in_time(built, pictures, sampler, monkeypatch):
+    monkeypatch.setattr(pythae_samplers, "COMPONENTS", (2, 3))
+    settings = pythae_samplers.settings_of(sampler)
+    assert len(set(settings)) == len(settings)
     start = time.perf_counter()
-    made = pythae_peers.sampled(built.eval(), sampler, pictures, 3, seconds=0.5)
+    made = pythae_samplers.sampled(built.eval(), settings[-1], pictures, 3, seconds=0.5)
     assert time.perf_counter() - start < 60  # epochs without end would never stop
     assert made.shape == (3, 1, 28, 28)
     assert torch.isfinite(made).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32)])
+def test_all_of_its_networks_learn_and_are_read_before_their_sigmoid(shape):
+    x = torch.rand(8, *shape, generator=torch.Generator().manual_seed(0))
+    for name, networks in pythae_nets.networks_for(shape).items():
+        vae = pythae_vae.build(0, networks=networks, input_dim=shape)
+        before = [weight.clone() for weight in vae.parameters()]
+        pixels = (255 * x).round().to(torch.uint8)
+        pythae_vae.train(vae, pythae_peers.AsTheyAre(pixels), seconds=0.2, learning_rate=1e-3)
+        assert any(not torch.equal(*pair) for pair in zip(before, vae.parameters(), strict=True)), name
+        model = pythae_vae.PythaeVAE(vae.eval())
+        with torch.no_grad():
+            z = torch.randn(2, 3, 16)
+            logits = model.decode(Latents(z)).logits
+            probability = vae.decoder(z.flatten(0, 1)).reconstruction
+        assert logits.sigmoid().flatten() == pytest.approx(probability.flatten(), abs=1e-5), name
+
+
+def test_its_learning_rate_falls_by_the_clock(monkeypatch):
+    rates, step = [], torch.optim.Adam.step
+    monkeypatch.setattr(
+        torch.optim.Adam, "step", lambda self, *a: (rates.append(self.param_groups[0]["lr"]), step(self, *a))[1]
+    )
+    pixels = torch.randint(0, 256, (8, 1, 28, 28), dtype=torch.uint8)
+    vae = pythae_vae.build(networks=pythae_nets.default)
+    pythae_vae.train(vae, pythae_vae.BinarisedAtEachVisit(pixels), seconds=1.0, learning_rate=1e-3)
+    assert rates[0] == 1e-3
+    assert sorted(rates, reverse=True) == rates
+    assert rates[-1] < 1e-5
 
 
 @pytest.mark.parametrize(("inputs", "size"), [(1, 28), (3, 14), (3, 7), (3, 3)])

@@ -40,3 +40,24 @@ def test_latents_that_do_not_vary_have_a_density_nevertheless(n: int) -> None:
         prior.start_near(torch.tensor([[1.0, 2.0]]).expand(n, 2))
         assert torch.isfinite(prior().log_prob(torch.tensor([1.0, 2.0])))
         assert torch.isfinite(prior().sample((5,))).all()
+
+
+@pytest.mark.parametrize("latent_dim", [1, 4])
+def test_flows_start_near_the_standard_normal(latent_dim: int) -> None:
+    torch.manual_seed(0)
+    z = torch.randn(1000, latent_dim)
+    standard = torch.distributions.Normal(0.0, 1.0).log_prob(z).sum(1)
+    assert FlowPrior(latent_dim)().log_prob(z).detach() == pytest.approx(standard, abs=0.2)
+
+
+@pytest.mark.parametrize("latent_dim", [1, 3])
+def test_flows_are_not_turned_inside_out_by_latents_of_any_spread(latent_dim: int) -> None:
+    torch.manual_seed(0)
+    for spread in (1e3, 2e3, 1e5):
+        z = spread * torch.randn(1000, latent_dim)
+        prior = FlowPrior(latent_dim)
+        before = prior().log_prob(z).detach().mean()
+        prior.start_near(z)
+        after = prior().log_prob(z).detach().mean()
+        assert after > before + 1e3
+        assert prior().sample((1000,)).std() > 100

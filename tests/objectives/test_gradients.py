@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import Tensor
+from torch.distributions import OneHotCategorical, OneHotCategoricalStraightThrough
 
 from latentia.config import ModelConfig, Part
 from latentia.core import Batch, Inference, LatentGroup
@@ -126,6 +127,24 @@ def test_at_the_exact_posterior_it_is_zero_for_every_draw(k: int) -> None:
     for name in ("mean", "log_scale"):
         assert float(double[name].abs().max()) < 1e-4
         assert float(plain[name].abs().max()) > 0.1
+
+
+@pytest.mark.parametrize("gradient", ["plain", "doubly-reparameterised"])
+@pytest.mark.parametrize("k", [1, 2, 8])
+def test_odds_of_classes_that_tell_nothing_go_to_those_of_the_prior(gradient: str, k: int) -> None:
+    """Where the data say nothing of the class, the bound is tight if, and only if, q(y|x) is p(y)."""
+    prior = OneHotCategorical(probs=torch.tensor([0.5, 0.5], dtype=torch.float64))
+    for more, direction in ((1.0, 1), (0.0, 0), (-1.0, -1)):
+        odds = torch.tensor([more, 0.0], dtype=torch.float64).repeat(N, 1).requires_grad_()
+        posterior = OneHotCategoricalStraightThrough(logits=odds)
+        torch.manual_seed(0)
+        group = LatentGroup("y", posterior, prior, posterior.rsample((k,)))
+        inference = Inference((group,), likelihood()(torch.zeros(k, N, 1, dtype=torch.float64)))
+        Iwae(k, gradient=gradient)(inference, X).loss.sum().backward()  # type: ignore[arg-type]
+        divergence = torch.distributions.kl_divergence(OneHotCategorical(logits=odds), prior)
+        exact = torch.autograd.grad(divergence.sum(), odds)[0]
+        assert odds.grad == pytest.approx(exact)
+        assert (odds.grad[:, 0].sign() == direction).all()
 
 
 @pytest.mark.parametrize("kind", list(MODELS))

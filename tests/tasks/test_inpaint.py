@@ -9,8 +9,8 @@ from torch.distributions import kl_divergence
 
 from latentia.core import Batch, Latents
 from latentia.data import Canvas
-from latentia.distributions import Gaussian, StandardNormal
-from latentia.distributions.base import diagonal_normal
+from latentia.distributions import Gaussian
+from latentia.distributions.base import LazyPrior, diagonal_normal
 from latentia.errors import DataError, OptionError
 from latentia.models import SingleLatentVAE
 from latentia.nets import Decoder, Encoder
@@ -141,21 +141,45 @@ class Matrix(Decoder):
         return z @ torch.tensor([[1.0, 0.5, 0.0], [0.0, 1.0, -1.0]])
 
 
-def test_refinement_finds_the_posterior_of_what_is_given() -> None:
-    """Of a linear model, whose posterior is known; with independent dimensions the best has the same mean."""
+class Wide(LazyPrior):
+    """A normal distribution of any scale."""
+
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        self.latent_dim, self.scale = 2, scale
+
+    def forward(self):
+        return diagonal_normal(torch.zeros(2), torch.full((2,), self.scale))
+
+
+class Rescaled(Matrix):
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        return super().forward(z / self.scale)
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.02, 50.0])
+def test_refinement_finds_the_posterior_of_what_is_given(scale: float) -> None:
+    """Of a linear model, whose posterior is known; with independent dimensions the best has the same mean.
+
+    How long latents are is a matter of convention, and makes no difference.
+    """
     noise = 0.4
     model = SingleLatentVAE(
-        Copy(), torch.nn.Identity(), StandardNormal(2), Matrix(), Gaussian(initial_scale=noise - 1e-3)
+        Copy(), torch.nn.Identity(), Wide(scale), Rescaled(scale), Gaussian(initial_scale=noise - 1e-3)
     ).requires_grad_(False)
     x, given = torch.tensor([[0.7, -0.4, 99.0], [-1.0, 0.3, 99.0]]), torch.tensor([[True, True, False]])
     weights = torch.tensor([[1.0, 0.5], [0.0, 1.0]])
     precision = torch.eye(2) + weights @ weights.T / noise**2
     mean = torch.linalg.solve(precision, weights @ x[:, :2].T / noise**2).T
     torch.manual_seed(0)
-    start = diagonal_normal(torch.zeros(2, 2), torch.ones(2, 2))
+    start = diagonal_normal(torch.zeros(2, 2), torch.full((2, 2), scale))
     found = refine(model, Batch(x, given=given), start, lambda likelihood: likelihood.log_prob(x, given), steps=800)
-    assert found.mean == pytest.approx(mean, abs=0.06)
-    assert found.stddev == pytest.approx((1 / precision.diagonal().sqrt()).expand(2, 2), rel=0.1)
+    assert found.mean / scale == pytest.approx(mean, abs=0.06)
+    assert found.stddev / scale == pytest.approx((1 / precision.diagonal().sqrt()).expand(2, 2), rel=0.1)
 
 
 @pytest.mark.parametrize("name", ["digits", "binary"])

@@ -130,6 +130,19 @@ def test_holes_are_filled_in_whatever_the_noise(masked) -> None:
         assert np.array_equal(one.picture(), two.picture())
 
 
+def test_noise_on_binarised_pictures_is_seen_as_it_is(binary, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained, dataset = binary
+    clean = (dataset.batch(range(2)).x >= 0.5).float()
+    noisy = (clean + 0.3 * torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))).clamp(0, 1)
+    seen: list[Batch] = []
+    look = type(trained.model).look
+    monkeypatch.setattr(type(trained.model), "look", lambda self, batch: look(self, seen.append(batch) or batch))
+    level = torch.tensor([0.3, 0.0]).reshape(2, 1, 1, 1)
+    complete(trained, Batch(noisy, given=torch.ones_like(noisy).bool(), noise=level))
+    assert torch.equal(seen[0].x[0], noisy[0])
+    assert set(seen[0].x[1].unique().tolist()) == {0.0, 1.0}  # a grey picture without noise is binarised
+
+
 def test_noise_of_vanishing_level_is_no_noise(digits) -> None:
     trained, _ = digits
     flat = np.full((16, 16), 100, np.uint8)

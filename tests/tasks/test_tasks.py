@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from latentia.core import Batch, Latents
+from latentia.data import Dataset
 from latentia.errors import OptionError
 from latentia.tasks import (
     Encoding,
@@ -19,6 +20,7 @@ from latentia.tasks import (
     traverse,
     way_between,
 )
+from latentia.tasks.walk import batches_of
 
 
 @pytest.mark.parametrize("name", ["digits", "binary", "vectors"])
@@ -33,6 +35,14 @@ def test_results_are_functions_of_the_seed_and_leave_the_random_state_alone(name
     torch.manual_seed(2)
     assert torch.equal(generate(trained, 5, seed=3).x, once)
     assert not torch.equal(generate(trained, 5, seed=4).x, once)
+
+
+def test_batches_of_large_pictures_are_small():
+    for side, count in ((28, 256), (400, 52), (3000, 1)):
+        dataset = Dataset(np.broadcast_to(np.zeros((), np.uint8), (600, side, side, 1)))
+        parts = list(batches_of(dataset))
+        assert [len(part) for part in parts[:2]] == [count, count]
+        assert np.array_equal(np.concatenate(parts), np.arange(600))
 
 
 def test_a_sample_does_not_depend_on_how_many_are_drawn(binary):

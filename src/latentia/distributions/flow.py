@@ -16,7 +16,7 @@ from latentia.errors import OptionError
 MOST_WEIGHTS = 2**28
 FIRST_STEP = 0.01
 LOG_SCALE_BOUND = -math.log(1e-3)  # of zuko's affine transformations
-LEAST_SCALE = 2e-3
+SCALES = (2e-3, 500.0)  # within what zuko can do
 
 
 @PRIORS.register("flow")
@@ -61,7 +61,7 @@ class FlowPrior(LazyPrior):
     @torch.no_grad()
     def start_near(self, latents: Tensor) -> None:
         """Makes the transformation next to the latents standardise them."""
-        scale = latents.std(0, correction=0).clamp_min(LEAST_SCALE)
+        scale = latents.std(0, correction=0).clamp(*SCALES)
         _set_affine(next(iter(cast(Any, self.flow.transform).transforms)), -latents.mean(0) / scale, -scale.log())
 
     def forward(self) -> Distribution:
@@ -70,12 +70,15 @@ class FlowPrior(LazyPrior):
 
 @torch.no_grad()
 def _start_near_identity(flow: nn.Module) -> None:
-    """Makes the last layer of each network small, so that training starts close to the standard normal."""
-    for network in flow.modules():
-        if isinstance(network, zuko.nn.MaskedMLP):
-            last = cast(nn.Linear, network[-1])
+    """Makes what each transformation does at first small, so that training starts close to the standard normal."""
+    for part in flow.modules():
+        if isinstance(part, zuko.nn.MaskedMLP):
+            last = cast(nn.Linear, part[-1])
             last.weight.mul_(FIRST_STEP)
             last.bias.zero_()
+        elif isinstance(part, zuko.flows.ElementWiseTransform):  # of a single latent, which has no network
+            for value in part.phi:
+                value.zero_()
 
 
 def _set_affine(transform: Any, shift: Tensor, log_scale: Tensor) -> None:

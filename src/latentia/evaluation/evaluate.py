@@ -19,7 +19,7 @@ from latentia.models import LatentModel
 from latentia.noise import Stream
 from latentia.objectives import Elbo, log_weights
 from latentia.runs import TrainedModel
-from latentia.tasks.walk import row_batches, seeded
+from latentia.tasks.walk import at_once, row_batches, seeded
 
 # Fixed, so that every model and every seed is measured on the same binarised pictures.
 BINARISATION_SEED = 0
@@ -110,7 +110,7 @@ def evaluate(
     sums = np.zeros(3)
     seen = frames = 0
     means: list[NDArray[np.float32]] = []
-    for step, part in enumerate(row_batches(len(dataset), rows, BATCH)):
+    for step, part in enumerate(row_batches(len(dataset), rows, at_once(dataset, BATCH))):
         with seeded(BINARISATION_SEED, Stream.BINARISE, step):
             alone = replace(dataset.batch(part), labels={})
             batch = prepare(alone, trained.preprocessing).to(trained.device)

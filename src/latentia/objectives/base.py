@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 from torch import Tensor
-from torch.distributions import kl_divergence
+from torch.distributions import OneHotCategorical, kl_divergence
 
 from latentia.core import Batch, Inference, LatentGroup, Terms
 from latentia.registry import Registry
@@ -55,8 +55,17 @@ def group_rate(group: LatentGroup) -> Tensor:
 
 
 def sampled_rate(group: LatentGroup) -> Tensor:
-    """Returns log q(z|x) - log p(z) of the group's draws, nats, shape (K, N)."""
-    return group.sum_positions(group.posterior.log_prob(group.sample) - group.prior.log_prob(group.sample))
+    """Returns log q(z|x) - log p(z) of the group's draws, nats, shape (K, N).
+
+    Of classes it is written as a sum over all of them, of which the draw picks one, so that the gradient that passes
+    through the draw (straight-through) is that of the KL divergence. The score of q has expectation 0 only where all
+    draws weigh alike, and is left out.
+    """
+    posterior, prior = group.posterior, group.prior
+    if isinstance(posterior, OneHotCategorical) and isinstance(prior, OneHotCategorical):
+        scores: Tensor = posterior.logits.detach() - prior.logits
+        return group.sum_positions((group.sample * scores).sum(-1))
+    return group.sum_positions(posterior.log_prob(group.sample) - prior.log_prob(group.sample))
 
 
 def marginal_nats(inference: Inference, batch: Batch) -> Tensor:

@@ -137,7 +137,9 @@ def _believe(trained: TrainedModel, batch: Batch, steps: int | None) -> _Belief:
         raise OptionError("The batch does not say what is given of the pictures: set Batch.given.")
     chosen = default_steps(trained) if steps is None else steps
     model = trained.model
-    shown = replace(batch, x=require_pictures(trained).most_probable(batch.x))
+    binary = require_pictures(trained).most_probable(batch.x)
+    # Noise is between 0 and 1, and so is what models are shown of it.
+    shown = replace(batch, x=binary if batch.noise is None else torch.where(batch.noise > 0, batch.x, binary))
     batch = shown.each(torch.clone).to(trained.device)
     seen = None if model.sees_parts else observation_of(batch)
     batch = model.look(batch)

@@ -13,7 +13,8 @@ from latentia.distributions.base import diagonal_normal
 from latentia.models import LatentModel
 
 PAIRS = 1  # of draws, one on each side of the mean, whose errors in its gradient cancel
-RATE = 0.05
+RATE = 0.05  # in units of the prior's spread
+DRAWS = 256  # of the prior, which tell that
 Evidence = Callable[[Likelihood], Tensor]
 
 
@@ -35,18 +36,21 @@ def refine(model: LatentModel, batch: Batch, start: Distribution, evidence: Evid
         A normal distribution of batch shape (N,).
     """
     prior = model.code_prior()
+    # Learned priors leave the scale of latents open; steps are as long as suits it.
+    unit = prior.sample((DRAWS,)).std(0)
     with torch.enable_grad():
-        mean = start.mean.detach().clone().requires_grad_()
+        away = torch.zeros_like(start.mean).requires_grad_()
         log_scale = start.stddev.detach().log().requires_grad_()
-        optimizer = torch.optim.Adam([mean, log_scale], lr=RATE)
+        optimizer = torch.optim.Adam([away, log_scale], lr=RATE)
         for step in range(steps):
             for group in optimizer.param_groups:
                 group["lr"] = RATE * (1 - step / steps)
             optimizer.zero_grad()
+            mean = start.mean + unit * away
             noise = torch.randn(PAIRS, *mean.shape, device=mean.device)
             z = mean + log_scale.exp() * torch.cat([noise, -noise])
             nats = evidence(model.complete(Latents(z), batch)) + prior.log_prob(z)
             bound = nats.mean(0) + log_scale.sum(-1)
             (-bound.sum()).backward()
             optimizer.step()
-    return diagonal_normal(mean.detach(), log_scale.detach().exp())
+    return diagonal_normal(start.mean + unit * away.detach(), log_scale.detach().exp())

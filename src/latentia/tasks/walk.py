@@ -7,6 +7,7 @@ features (N, T, F) with lengths. `present` turns that into what people look at, 
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -22,6 +23,7 @@ from latentia.noise import Stream, kept_noise, seed_noise
 from latentia.runs import TrainedModel
 
 BATCH = 256
+NUMBERS = 2**23  # in a batch of large pictures
 SEQUENCES = 32  # of some seconds each, which take as much memory
 
 
@@ -41,7 +43,12 @@ def seeded(seed: int, stream: Stream, step: int = 0) -> Generator[None]:
 
 def batches_of(dataset: Dataset, rows: Indices | Sequence[int] | None = None) -> Iterator[Indices]:
     """Yields positions in a data set, all or those of `rows`, as many at a time as fit into little memory."""
-    return row_batches(len(dataset), rows, BATCH if dataset.lengths is None else SEQUENCES)
+    return row_batches(len(dataset), rows, at_once(dataset, BATCH) if dataset.lengths is None else SEQUENCES)
+
+
+def at_once(dataset: Dataset, most: int) -> int:
+    """Returns how many examples make a batch: `most`, or fewer where pictures are so large that it would not fit."""
+    return most if dataset.lengths is not None else max(1, min(most, NUMBERS // math.prod(dataset.x.shape[1:])))
 
 
 def row_batches(n: int, rows: Indices | Sequence[int] | None = None, size: int = BATCH) -> Iterator[Indices]:

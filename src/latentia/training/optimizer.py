@@ -103,7 +103,7 @@ def build_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Opt
         config: names the optimiser and its rates.
     """
     named = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
-    layers = {name: weight for name, weight in named.items() if _is_layer(name, weight)}
+    layers = {name: weight for name, weight in named.items() if is_layer(name, weight)}
     plain = [weight for name, weight in named.items() if name not in layers]
     hidden = [weight for weight in layers.values() if config.optimizer == "muon" and _is_hidden(weight)]
     others = [weight for weight in layers.values() if all(weight is not member for member in hidden)]
@@ -118,7 +118,8 @@ def build_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Opt
     return Muon([*groups, {"params": hidden, **orthogonal}], fused=True)
 
 
-def _is_layer(name: str, weight: Tensor) -> bool:
+def is_layer(name: str, weight: Tensor) -> bool:
+    """Whether a parameter is the weight of a layer, on which decay is; others belong to distributions or offsets."""
     return name.rpartition(".")[2].startswith("weight") and weight.dim() >= 2
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +26,7 @@ from latentia.models.sequence import length_nats
 from latentia.nets.recurrent import group_count, position_mask
 from latentia.noise import Stream, seed_noise
 from latentia.training.average import moving_average
+from latentia.training.optimizer import is_layer
 from latentia.training.schedule import learning_rate_factor
 
 WARMUP = 50
@@ -111,7 +113,7 @@ def fit_prior(
     averaged = copy.deepcopy(model)
     learning, kept = _priors(model).requires_grad_(True), _priors(averaged)
     weights, averages = list(learning.parameters()), list(kept.parameters())
-    optimizer = torch.optim.AdamW(weights, lr=config.learning_rate, weight_decay=WEIGHT_DECAY, betas=BETAS)
+    optimizer = torch.optim.AdamW(_decayed(learning), lr=config.learning_rate, betas=BETAS)
     follow, size = moving_average(AVERAGE), min(config.batch_size, len(posteriors))
     costs: list[float] = []
     best = _copied(kept)
@@ -174,6 +176,13 @@ def _frame_nats(model: SequenceVAE, code: Tensor, frames: Tensor, counts: Tensor
 def _priors(model: LatentModel) -> nn.ModuleDict:
     """Returns the priors of a model by their role; they are the model's own."""
     return nn.ModuleDict({role: getattr(model, role) for role in PRIOR_ROLES if hasattr(model, role)})
+
+
+def _decayed(priors: nn.Module) -> list[dict[str, Any]]:
+    """Groups parameters by their decay: what places a distribution is not drawn towards 0."""
+    layers = [weight for name, weight in priors.named_parameters() if is_layer(name, weight)]
+    others = [weight for name, weight in priors.named_parameters() if not is_layer(name, weight)]
+    return [{"params": layers, "weight_decay": WEIGHT_DECAY}, {"params": others, "weight_decay": 0.0}]
 
 
 def _copied(priors: nn.Module) -> dict[str, Tensor]:

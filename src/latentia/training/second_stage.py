@@ -128,12 +128,13 @@ def _posteriors(trained: TrainedModel, dataset: Dataset, rows: Indices, seed: in
     """Encodes examples; those that look different at each visit several times."""
     form = trained.preprocessing
     visits = VISITS if form.kind == "image" and form.binarize == "dynamic" else 1
+    size = min(BATCH, affordable(form.event_shape))
 
     def batches() -> Iterator[Batch]:
         for visit in range(visits):
             seed_noise(seed, Stream.BINARISE, visit)
-            for start in range(0, len(rows), BATCH):
-                yield prepare(dataset.batch(rows[start : start + BATCH]), form).to(trained.device)
+            for start in range(0, len(rows), size):
+                yield prepare(dataset.batch(rows[start : start + size]), form).to(trained.device)
 
     return read_posteriors(trained.model, batches())
 

@@ -135,7 +135,7 @@ def eight_bit(shape: tuple[int, ...]) -> Peer:
     variants = {
         f"{size} latents, {name}": {"latent_dim": size, "reconstruction_loss": loss}
         for name, loss in (("cross entropy", "bce"), ("squared error", "mse"))
-        for size in (64, 16)
+        for size in (16, 64)
     }
     make = partial(build, input_dim=shape)
     return Peer("Pythae 0.1.2 VAE", networks_for(shape), variants, make, AsTheyAre, grey_judged)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import cast
 
 from torch import Tensor
 from torch.distributions import OneHotCategorical, kl_divergence
@@ -63,7 +64,7 @@ def sampled_rate(group: LatentGroup) -> Tensor:
     """
     posterior, prior = group.posterior, group.prior
     if isinstance(posterior, OneHotCategorical) and isinstance(prior, OneHotCategorical):
-        scores: Tensor = posterior.logits.detach() - prior.logits
+        scores = cast(Tensor, posterior.logits.detach() - prior.logits)
         return group.sum_positions((group.sample * scores).sum(-1))
     return group.sum_positions(posterior.log_prob(group.sample) - prior.log_prob(group.sample))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import cast
 
 from torch import Tensor
 from torch.distributions import OneHotCategorical, kl_divergence
@@ -64,9 +63,9 @@ def sampled_rate(group: LatentGroup) -> Tensor:
     """
     posterior, prior = group.posterior, group.prior
     if isinstance(posterior, OneHotCategorical) and isinstance(prior, OneHotCategorical):
-        scores = cast(Tensor, posterior.logits.detach() - prior.logits)
+        scores = posterior.logits.detach() - prior.logits
         return group.sum_positions((group.sample * scores).sum(-1))
-    return group.sum_positions(posterior.log_prob(group.sample) - prior.log_prob(group.sample))
+    return group.sum_positions(group.posterior.log_prob(group.sample) - group.prior.log_prob(group.sample))
 
 
 def marginal_nats(inference: Inference, batch: Batch) -> Tensor:

@@ -30,7 +30,7 @@ def candidates(level: float, colour: bool) -> dict[str, list[Tried]]:
     """
     from skimage import restoration
 
-    means = product((3, 5, 7, 9, 11), (0.4, 0.6, 0.8, 1.0, 1.2), (True, False), (5, 7, 13))
+    means = product((3, 5, 7, 9, 11, 13), (0.4, 0.6, 0.8, 1.0, 1.2), (True, False), (3, 5, 7, 13))
     thresholds = [(method, share) for method in ("BayesShrink", "VisuShrink") for share in (0.25, 0.5, 0.7, 1.0, 1.4)]
     shrunk = product(thresholds, FAMILIES, DEPTHS, ("soft", "hard"), (True, False) if colour else (False,))
     return {

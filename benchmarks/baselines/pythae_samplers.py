@@ -33,7 +33,7 @@ with contextlib.redirect_stderr(io.StringIO()):
 
 TRAINED: dict[str, type[Any]] = {"MAF": MAFSampler, "IAF": IAFSampler, "two-stage VAE": TwoStageVAESampler}
 SAMPLERS = ("normal", "Gaussian mixture", *TRAINED)
-COMPONENTS = (10, 50, 200)  # 10 are its default
+COMPONENTS = (10, 50, 200, 1000)  # 10 are its default
 LEARNING_RATES = (1e-3, 1e-4)  # 1e-4 is its default
 
 

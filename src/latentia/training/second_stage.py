@@ -24,8 +24,9 @@ from latentia.runs import TrainedModel
 from latentia.training.look import affordable
 from latentia.training.prior import Posteriors, Progress, fit_prior, mean_prior_nats, read_posteriors
 
-# Of the same cost as a flow to a tenth of a nat, it leaves the space between clusters as empty as the data do, where a
-# flow draws bridges: samples of MNIST are at a third of the Frechet distance.
+# Of the same cost as a flow to three tenths of a nat, it leaves the space between clusters as empty as the data do,
+# where a flow draws bridges. Samples of MNIST have these Frechet distances to training digits that were held out: a
+# flow's 204; those of 10, 64, 256, 1024 and 2048 components 373, 126, 81, 56 and 50, the last in twice the time.
 DEFAULT_PRIOR = {"name": "mixture", "components": 1024}
 MOST_EXAMPLES = {"image": 2**17, "vector": 2**17, "speech": 4096}
 EXAMPLES_SHOWN = 4096

@@ -138,7 +138,7 @@ def _believe(trained: TrainedModel, batch: Batch, steps: int | None) -> _Belief:
     chosen = default_steps(trained) if steps is None else steps
     model = trained.model
     binary = require_pictures(trained).most_probable(batch.x)
-    # Noise is between 0 and 1, and so is what models are shown of it.
+    # Noise makes pixels of any level of black and white, and models are shown it so.
     shown = replace(batch, x=binary if batch.noise is None else torch.where(batch.noise > 0, batch.x, binary))
     batch = shown.each(torch.clone).to(trained.device)
     seen = None if model.sees_parts else observation_of(batch)

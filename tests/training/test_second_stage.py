@@ -161,6 +161,18 @@ def test_a_cost_that_is_no_number_is_said(digits):
         fit_prior(model, Posteriors(code), PriorStageConfig(steps=3))
 
 
+def test_decay_does_not_draw_components_away_from_distant_latents(digits):
+    model = deepcopy(digits[0].model).requires_grad_(False)
+    torch.manual_seed(0)
+    mean = 1000 + torch.randn(400, 4)
+    model.prior = PRIORS.build("mixture", {"components": 1}, latent_dim=4)
+    model.prior.start_near(mean)
+    fit_prior(
+        model, Posteriors(torch.stack([mean, torch.full((400, 4), 0.1)])), PriorStageConfig(**{**QUICK, "steps": 600})
+    )
+    assert model.prior.mean[0] == pytest.approx(mean.mean(0), abs=1.5)
+
+
 def test_the_mean_cost_is_the_rate():
     """Of a normal posterior under a standard normal prior, with draws enough."""
     source = ArraySource("x", lambda split: Arrays(np.random.default_rng(0).normal(size=(20, 3))), lambda: "f")

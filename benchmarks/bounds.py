@@ -6,6 +6,9 @@ computed by the same lines for all.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Generator
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -15,6 +18,7 @@ from latentia.core import Batch
 from latentia.evaluation import log_likelihood
 from latentia.metrics import active_units
 from latentia.models import LatentModel
+from latentia.noise import kept_noise
 from latentia.objectives import Elbo
 
 EVALUATION_SEED = 1
@@ -65,21 +69,14 @@ def active(model: LatentModel, x: Tensor, batch_size: int = 100) -> int:
     return int(active_units(torch.cat(means).numpy()).sum())
 
 
-class _evaluating:  # noqa: N801  (reads as a word in `with`)
+@contextlib.contextmanager
+def _evaluating(model: LatentModel) -> Generator[None]:
     """Evaluation mode, no gradients, a fixed seed; everything as it was afterwards."""
-
-    def __init__(self, model: LatentModel) -> None:
-        self.model = model
-
-    def __enter__(self) -> None:
-        self._training = self.model.training
-        self._random = torch.get_rng_state()
-        self._grad = torch.inference_mode()
-        self._grad.__enter__()
-        self.model.eval()
-        torch.manual_seed(EVALUATION_SEED)
-
-    def __exit__(self, *error: object) -> None:
-        self.model.train(self._training)
-        torch.set_rng_state(self._random)
-        self._grad.__exit__(*error)
+    training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode(), kept_noise():
+            torch.manual_seed(EVALUATION_SEED)
+            yield
+    finally:
+        model.train(training)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from benchmarks import bounds, mnist, ours
 from benchmarks.baselines.pythae_peers import BINARY, Peer, eight_bit
-from benchmarks.baselines.pythae_tuning import tuned
+from benchmarks.baselines.pythae_tuning import train_as_chosen, tuned
 from benchmarks.harness import Claim, Key, Options, Results, Row, floor_and_goal, parse
 from benchmarks.picture_sets import N_HELD_OUT, held_out_rows, open_pictures
 from latentia.data import Dataset
@@ -152,8 +152,8 @@ def measure_peer(results: Results, peer: Peer) -> Key:
     key = Key(peer.name, NLL, FIFTEEN, options.seed)
 
     def rows() -> Iterator[Row]:
-        vae = peer.train(train, 60 * minutes, choice, options.seed)
-        yield from judged(peer.judge(vae, x[0]), key, x, n, "nats", **asdict(choice))
+        vae, facts = train_as_chosen(peer, train, 60 * minutes, choice, options.seed)
+        yield from judged(peer.judge(vae, x[0]), key, x, n, "nats", **facts)
 
     results.measure(pair(key), rows, asdict(choice))
     return key
@@ -207,8 +207,9 @@ def eight_bit_set(results: Results, name: str) -> list[Claim]:
     theirs = Key(peer.name, BITS, setting, options.seed)
 
     def peer_rows() -> Iterator[Row]:
-        model = peer.judge(peer.train(train, 60 * minutes, choice, options.seed), x[0])
-        yield from judged(model, theirs, x, n, BITS, width=model.width, **asdict(choice))
+        vae, facts = train_as_chosen(peer, train, 60 * minutes, choice, options.seed)
+        model = peer.judge(vae, x[0])
+        yield from judged(model, theirs, x, n, BITS, width=model.width, **facts)
 
     results.measure(pair(theirs), peer_rows, asdict(choice))
     ahead = Key(system(OURS_8_BIT), LEAD, f"over {peer.name}, {setting}", options.seed)

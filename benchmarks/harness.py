@@ -11,7 +11,6 @@ import hashlib
 import json
 import math
 import os
-import platform
 import re
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -311,9 +310,11 @@ def machine() -> dict[str, Any]:
 
     from latentia.hardware import detect
 
+    hardware = detect()
     return {
-        "cpu": _cpu_name() + (" with AMX" if detect().amx else ""),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cpu": hardware.cpu + (" with AMX" if hardware.amx else ""),
+        "cores": hardware.cores,
+        **({"gpu": hardware.gpu} if hardware.gpu else {}),
         "torch": str(torch.__version__),
         "load": round(os.getloadavg()[0], 2),
     }
@@ -321,7 +322,8 @@ def machine() -> dict[str, Any]:
 
 def machine_name(machine: dict[str, Any]) -> str:
     """Names of a machine what rows must have in common to be compared."""
-    return f"{machine['cpu']}, {machine['cores']} cores, torch {machine['torch']}"
+    gpu = f", {machine['gpu']}" if machine.get("gpu") else ""
+    return f"{machine['cpu']}, {machine['cores']} cores{gpu}, torch {machine['torch']}"
 
 
 def digest(protocol: str) -> str:
@@ -389,12 +391,3 @@ def _text(document: dict[str, Any]) -> str:
     """Returns a result file's text: a line for each entry, and one for each list of numbers."""
     text = json.dumps(document, indent=1)
     return re.sub(r"\[[-+\d.eE,\s]+\]", lambda found: f"[{' '.join(found[0][1:-1].split())}]", text) + "\n"
-
-
-def _cpu_name() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

@@ -103,5 +103,5 @@ def imputation_claims(results: Results) -> list[Claim]:
 
 
 def _biharmonic(x: Tensor, given: Tensor) -> Tensor:
-    images = (x * 255).round().byte().permute(0, 2, 3, 1).numpy()
+    images = (x.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).numpy()
     return torch.from_numpy(holes.biharmonic(images, ~given[:, 0].numpy())).permute(0, 3, 1, 2).float() / 255

@@ -26,9 +26,7 @@ def binarised(pixels: Tensor, generator: torch.Generator | None = None) -> Tenso
 
 def held_out(options: Options, count: int) -> Tensor:
     """Returns the last training pictures, on which nobody trains where they are held out, binarised once, float32."""
-    pixels = images(options, "train")[-count:]
-    drawn = binarised(pixels, torch.Generator().manual_seed(RESAMPLING_SEED))
-    return drawn[: 20 if options.quick else None]
+    return binarised(images(options, "train")[-count:], torch.Generator().manual_seed(RESAMPLING_SEED))
 
 
 def resampled_test(options: Options) -> Tensor:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
+from typing import Any
 
 from torch import Tensor
 
 from benchmarks import bounds
 from benchmarks.baselines.pythae_peers import Choice, Peer
-from benchmarks.baselines.pythae_vae import LEARNING_RATES
+from benchmarks.baselines.pythae_vae import LEARNING_RATES, VAE
 from benchmarks.harness import Key, Results, Row
 
 STEP = 3.0  # times, from one learning rate to the next
@@ -65,10 +66,36 @@ def tuned(results: Results, peer: Peer, train: Tensor, held_out: Tensor, setting
     return min((replace(best, variant=variant) for variant in variants), key=longer)
 
 
+def train_as_chosen(peer: Peer, train: Tensor, seconds: float, choice: Choice, seed: int) -> tuple[VAE, dict[str, Any]]:
+    """Trains a peer with what suits it best; where that diverges after its trial, anew at the next smaller rate.
+
+    Args:
+        peer: which.
+        train: uint8 pictures.
+        seconds: of each training.
+        choice: from `tuned`.
+        seed: of weights and order.
+
+    Returns:
+        The model, and the choice as details of a row, with the rate that it was trained at where that is another.
+    """
+    facts, final = asdict(choice), choice
+    while True:
+        try:
+            return peer.train(train, seconds, final, seed), facts
+        except ArithmeticError:
+            final = replace(final, learning_rate=_rounded(final.learning_rate / STEP))
+            facts = {**asdict(choice), "diverged_until": final.learning_rate}
+
+
 def best_rate(choice: Choice, found: Callable[[Choice], float]) -> Choice:
     """Returns a choice with the best learning rate, sought beyond the usual ones as long as an end is best."""
     values = {rate: found(replace(choice, learning_rate=rate)) for rate in LEARNING_RATES}
     while (best := min(values, key=values.__getitem__)) in (min(values), max(values)):
-        further = float(f"{best / STEP if best == min(values) else best * STEP:.1g}")
+        further = _rounded(best / STEP if best == min(values) else best * STEP)
         values[further] = found(replace(choice, learning_rate=further))
     return replace(choice, learning_rate=best)
+
+
+def _rounded(rate: float) -> float:
+    return float(f"{rate:.1g}")

@@ -248,9 +248,19 @@ def train(vae: VAE, data: Dataset, seconds: float, learning_rate: float, seed: i
         seconds: of training.
         learning_rate: of Adam, from which it falls to 0.
         seed: of the order.
+
+    Raises:
+        ArithmeticError: what it makes, or its loss, is no number any more.
     """
-    with tuned_cpu():
-        _train(vae, data, _Clock(seconds, decays=True), BATCH_SIZE, seed, learning_rate)
+    try:
+        with tuned_cpu():
+            _train(vae, data, _Clock(seconds, decays=True), BATCH_SIZE, seed, learning_rate)
+    except RuntimeError as error:  # cross entropy refuses NaN before its trainer looks at the loss
+        if "between 0 and 1" not in str(error):
+            raise
+        raise ArithmeticError(str(error)) from error
+    if not all(bool(weight.isfinite().all()) for weight in vae.parameters()):  # its trainer looks after epochs only
+        raise ArithmeticError("Weights are no longer finite numbers.")
 
 
 def _train(

@@ -1,12 +1,14 @@
 """The result file: rows at once, skipped when there, claims computed from them."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from benchmarks import docs
-from benchmarks.harness import Key, Options, Results, Row, floor_and_goal, parse
+from benchmarks.harness import Key, Options, Results, Row, floor_and_goal, machine, machine_name, parse
 from latentia.data.fetch import MIRROR_CONTENT
+from latentia.hardware import detect
 
 KEY = Key("ours", "speed", "batch 8", 0)
 OTHER = Key("theirs", "speed")
@@ -239,3 +241,10 @@ def test_the_page_shows_claims_and_rows(tmp_path):
     assert "| twice | floor | 2 | 1 | yes | a paper |" in text
     assert "| twice | goal | 2 | 3 | **no** | a paper |" in text
     assert "| ours | speed | batch 8 | 2 | images/s | 0.1 |" in text
+
+
+def test_rows_of_a_gpu_are_of_another_machine(monkeypatch):
+    alone = machine_name(machine())
+    hardware = replace(detect(), gpu="Abacus GPU")
+    monkeypatch.setattr("latentia.hardware.detect", lambda: hardware)
+    assert machine_name(machine()) == alone.replace(" cores", " cores, Abacus GPU")

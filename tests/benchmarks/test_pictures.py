@@ -224,6 +224,25 @@ def test_settings_are_sought_beyond_the_usual_ones(tmp_path, monkeypatch, best, 
     assert longer == {("small", "first"), ("large", "first"), ("large", "second")}
 
 
+def test_a_training_that_diverges_later_than_its_trial_begins_anew_at_a_smaller_rate() -> None:
+    pytest.importorskip("pythae")
+    from benchmarks.baselines.pythae_peers import Choice
+    from benchmarks.baselines.pythae_tuning import train_as_chosen
+
+    model, facts = train_as_chosen(Fake(1e-3), torch.zeros(1), 900.0, Choice("small", "first", 0.3), 0)
+    assert model == Choice("small", "first", 0.03)
+    assert facts == {"network": "small", "variant": "first", "learning_rate": 0.3, "diverged_until": 0.03}
+
+
+def test_pythaes_training_says_when_it_has_diverged() -> None:
+    pytest.importorskip("pythae")
+    from benchmarks.baselines.pythae_peers import BINARY, Choice
+
+    pixels = torch.randint(0, 256, (200, 1, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(ArithmeticError):
+        BINARY[0].train(pixels, 5.0, Choice("MLP", "16 latents", 1e6), 0)
+
+
 def test_pythaes_grey_pictures_are_scored_as_a_probability_with_a_width_that_suits() -> None:
     pytest.importorskip("pythae")
     from benchmarks.baselines.pythae_judged import WIDTHS, PythaeGrey

@@ -11,15 +11,18 @@ import torch
 from latentia.runs import FORMAT_VERSION, read_model
 from latentia.tasks import generate
 
-FOLDERS = sorted((Path(__file__).parent / "golden").glob("format-*"))
+GOLDEN = Path(__file__).parent / "golden"
+KINDS = {"single-latent", "ladder", "conditional", "masked", "second-stage"}
+FOLDERS = sorted(GOLDEN.glob("format-*/*"))
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: str(folder.relative_to(GOLDEN)))
 def test_a_run_folder_of_an_older_version_gives_what_it_gave(folder: Path) -> None:
     found = generate(read_model(folder), 2, seed=0).x
     expected = torch.tensor(json.loads((folder / "expected.json").read_text())).reshape(found.shape)
     assert torch.allclose(found, expected, atol=1e-3)
 
 
-def test_every_format_has_its_golden_folder() -> None:
-    assert [folder.name for folder in FOLDERS] == [f"format-{n}" for n in range(1, FORMAT_VERSION + 1)]
+def test_every_format_has_golden_folders_of_all_kinds() -> None:
+    wanted = {f"format-{number}/{kind}" for number in range(1, FORMAT_VERSION + 1) for kind in KINDS}
+    assert {str(folder.relative_to(GOLDEN)) for folder in FOLDERS} == wanted

@@ -7,6 +7,7 @@ terms are what the objective makes of both.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -14,6 +15,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 from torch.distributions import Distribution
+
+NUMBERS_AT_ONCE = 2**23  # that networks work on
 
 
 class Likelihood(Protocol):
@@ -98,6 +101,20 @@ class Batch:
         # Without waiting, but not to the CPU: it would read what has not come yet.
         waits = torch.device(device).type == "cpu"
         return self.each(lambda value: value.to(device, non_blocking=not waits))
+
+
+def at_once(event_shape: Sequence[int], most: int) -> int:
+    """Returns how many examples networks work on at a time: `most`, or fewer where they take too much memory.
+
+    Args:
+        event_shape: of one example.
+        most: where they are small.
+
+    Example:
+        >>> at_once((1, 28, 28), 256), at_once((3, 512, 512), 256)
+        (256, 10)
+    """
+    return max(1, min(most, NUMBERS_AT_ONCE // math.prod(event_shape)))
 
 
 def join(parts: Sequence[Batch]) -> Batch:

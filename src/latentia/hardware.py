@@ -50,6 +50,11 @@ class Hardware:
         """Name of Lightning's accelerator."""
         return "gpu" if self.gpu else "cpu"
 
+    @property
+    def device(self) -> str:
+        """Name of the same device for tensors."""
+        return "cuda" if self.gpu else "cpu"
+
 
 def detect() -> Hardware:
     """Looks at the machine.

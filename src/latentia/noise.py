@@ -9,6 +9,8 @@ from enum import IntEnum
 import numpy as np
 import torch
 
+from latentia.errors import OptionError
+
 
 class Stream(IntEnum):
     """What noise is drawn for; different streams of one seed are independent. Numbers are never reused."""
@@ -28,6 +30,20 @@ class Stream(IntEnum):
 def kept_noise() -> Generator[None]:
     """Leaves torch's random state, that of GPUs included, as it was before the block."""
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        yield
+
+
+@contextlib.contextmanager
+def seeded(seed: int, stream: Stream, step: int = 0) -> Generator[None]:
+    """Makes torch's noise within the block a function of the arguments; the caller's random state stays as it is.
+
+    Raises:
+        OptionError: a negative seed.
+    """
+    if seed < 0:
+        raise OptionError(f"The seed must be at least 0, not {seed}.")
+    with kept_noise():
+        seed_noise(seed, stream, step)
         yield
 
 

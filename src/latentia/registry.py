@@ -74,9 +74,8 @@ class Registry(Generic[T]):
 
         Args:
             name: registered name.
-            arguments: what a person set; unknown names are errors.
-            sizes: what the model knows (widths, shapes); passed where the constructor takes it and the
-                person did not set it.
+            arguments: what a person set; unknown names are errors, and so are those that the model sets.
+            sizes: what the model knows (widths, shapes); passed where the constructor takes it.
 
         Raises:
             OptionError: unknown name or argument, or an argument of the wrong type or value.
@@ -85,6 +84,8 @@ class Registry(Generic[T]):
         for key in arguments:
             if key not in parameters:
                 raise OptionError(f"The {self.kind} '{name}' has no setting '{key}': {nearest(key, parameters)}")
+            if key in sizes:
+                raise OptionError(f"'{key}' of the {self.kind} '{name}' follows from the model and cannot be set.")
         known = {key: value for key, value in sizes.items() if key in parameters}
         try:
             return self.get(name)(**{**known, **arguments})

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
 from latentia.cli.main import run
+from latentia.runs import RunFolder, write_model
 
 TINY = (
     *("--set", "model.latent_dim=4"),
@@ -62,6 +64,14 @@ def own_run(trained, tmp_path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def varied(digits, tmp_path_factory) -> Path:
+    """A run folder of a model whose pictures depend much on the latents; read only."""
+    folder = tmp_path_factory.mktemp("runs") / "varied"
+    write_model(RunFolder(folder), digits[0])
+    return folder
+
+
+@pytest.fixture(scope="session")
 def pictures(tmp_path_factory) -> Path:
     """A folder of 40 digits, in two class folders, as PNG files of another size."""
     folder = tmp_path_factory.mktemp("data") / "pictures"
@@ -70,6 +80,14 @@ def pictures(tmp_path_factory) -> Path:
         place.mkdir(parents=True, exist_ok=True)
         Image.fromarray((image * 15).astype("uint8")).resize((20, 20)).save(place / f"digit{index}.png")
     return folder
+
+
+@pytest.fixture
+def photo(tmp_path) -> Path:
+    """A picture that is nothing but noise."""
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "photo.png")
+    return tmp_path / "photo.png"
 
 
 @pytest.fixture(scope="session")

@@ -221,3 +221,10 @@ def test_masks_in_colour_are_refused(tmp_path) -> None:
     Image.new("RGB", (6, 4), "red").save(tmp_path / "mask.png")
     with pytest.raises(DataError, match="in colour"):
         read_mask(tmp_path / "mask.png", (4, 6))
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "LA"])
+def test_missing_begins_at_half_brightness(tmp_path, mode: str) -> None:
+    levels = np.array([[0, 127, 128, 255]], np.uint8)
+    Image.fromarray(levels).convert(mode).save(tmp_path / "mask.png")
+    assert read_mask(tmp_path / "mask.png", (1, 4)).tolist() == [[False, False, True, True]]

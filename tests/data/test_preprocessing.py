@@ -265,6 +265,7 @@ def test_sixteen_bits_are_scaled_as_those_of_files():
     expected, _ = form().apply(Image.fromarray(values[0]))
     np.testing.assert_array_equal(form().apply_array(values)[0], expected)
     assert form().apply_array(np.full((1, 8, 8), 65535, np.uint16)).min() == 255
+    assert np.array_equal(form().apply_array(values.astype(">u2")), form().apply_array(values))
     with pytest.raises(DataError, match="divide by the value of white"):
         form().apply_array(values.astype(np.int32))
 

@@ -234,6 +234,19 @@ def test_inpainting(fitted, kind):
     assert np.array_equal(again.samples, filled.samples)
 
 
+def test_deviations_are_in_units_of_the_picture(fitted):
+    levels = np.random.default_rng(0).integers(0, 256, (8, 8), dtype=np.uint8)
+    missing = np.zeros((8, 8), bool)
+    missing[2:5, 3:6] = True
+    forms = (levels.astype(np.float32) / 255, 1), (levels, 255), (levels.astype(np.uint16) * 257, 65535)
+    unit, eight, sixteen = (
+        fitted.inpaint(image, missing, n_samples=1, steps=0, random_state=1).std / white for image, white in forms
+    )
+    assert 0 < unit.max() < 1
+    for other in (eight, sixteen):
+        assert other == pytest.approx(unit, rel=0.01)
+
+
 def test_nan_is_missing_when_inpainting(fitted):
     image = load_digits().images[3] / 16
     image[2:5, 3:6] = np.nan
@@ -283,7 +296,7 @@ def test_own_networks_of_models_that_fill_in_and_of_ladders(digits, tmp_path):
 )
 def test_own_networks_of_another_kind_are_refused(digits, preset, part):
     ((role, network),) = part.items()
-    with pytest.raises(OptionError, match=f"The {role} of a .* model is .*, and {type(network).__name__} is none"):
+    with pytest.raises(OptionError, match=f"The {role} of this model is .*, and {type(network).__name__} is none"):
         ImageVAE(latent_dim=4, epochs=1, preset=preset, **part).fit(digits)
 
 
@@ -298,3 +311,11 @@ def test_a_folder_that_is_no_run_folder_is_not_written_into(fitted, tmp_path):
     with pytest.raises(RunError, match=r"README\.md would be lost"):
         fitted.save_pretrained(tmp_path)
     assert [path.name for path in tmp_path.iterdir() if path.name != ".lock"] == ["README.md"]
+
+
+def test_settings_may_name_the_preset_as_files_do(digits):
+    vae = ImageVAE(latent_dim=2, epochs=1, settings={"preset": "ladder"}).fit(digits)
+    assert vae.trained_.config.preset == "ladder"
+    assert vae.trained_.config.model.kind == "ladder"
+    with pytest.raises(OptionError, match="did you mean 'ladder'"):
+        ImageVAE(settings={"preset": "lader"}).fit(digits)

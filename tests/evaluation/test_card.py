@@ -34,3 +34,8 @@ def test_hostile_names_are_only_text(digits):
     card = model_card(trained)
     for mark in ("<", "](", "{{", "$"):
         assert mark not in card.split("## The model")[0].split("```")[2]
+
+
+def test_only_models_that_make_files_are_said_to_generate(digits, vectors):
+    assert "`latentia generate path" in model_card(digits[0])
+    assert "latentia generate" not in model_card(vectors[0])

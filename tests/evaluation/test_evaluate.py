@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from latentia import core
 from latentia.core import Latents
 from latentia.data import Dataset
 from latentia.errors import DataError, OptionError
@@ -84,7 +84,7 @@ def test_importance_samples_come_in_pieces_of_bounded_size(digits, monkeypatch, 
 
 def test_large_examples_come_in_smaller_pieces(digits, monkeypatch):
     trained, dataset = digits
-    monkeypatch.setattr(sys.modules[evaluate.__module__], "NUMBERS_AT_ONCE", 64 * 10)
+    monkeypatch.setattr(core, "NUMBERS_AT_ONCE", 64 * 10)
     sizes = []
     decode = trained.model.decode
     monkeypatch.setattr(trained.model, "decode", lambda z: sizes.append(len(z.code) * z.n) or decode(z))

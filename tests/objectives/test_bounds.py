@@ -86,6 +86,27 @@ def test_beta_and_warm_up_weigh_the_rate_only() -> None:
         assert torch.allclose(terms.loss, terms.distortion + weight * terms.rate)
 
 
+def test_warm_up_may_start_above_the_weight_that_it_ends_at() -> None:
+    objective = Elbo(beta=2.0, warmup_steps=100, warmup_start=30.0)
+    assert [objective.weight(step) for step in (0, 50, 100, None)] == [60.0, 31.0, 2.0, 2.0]
+    batch = Batch(X)
+    inference = linear_model().infer(batch)
+    terms = objective(inference, batch, 50)
+    assert torch.allclose(terms.loss, terms.distortion + 31 * terms.rate)
+
+
+@pytest.mark.parametrize(("step", "weight"), [(0, 0.0), (30, 0.3), (100, 1.0), (None, 1.0)])
+def test_the_importance_weighted_bound_warms_up_too(step: int | None, weight: float) -> None:
+    """Of one draw it is the distortion and a share of the rate of this draw."""
+    torch.manual_seed(0)
+    batch = Batch(X)
+    inference = linear_model(widen=1.5).infer(batch, 1)
+    terms = Iwae(n_samples=1, warmup_steps=100)(inference, batch, step)
+    assert torch.equal(terms.rate, sampled_rate(inference.latents[0])[0])
+    assert (terms.rate != 0).all()
+    assert torch.allclose(terms.loss, terms.distortion + weight * terms.rate, atol=1e-6)
+
+
 def test_sampled_rate_agrees_with_the_closed_form() -> None:
     torch.manual_seed(0)
     posterior = diagonal_normal(torch.randn(4, 3), torch.rand(4, 3) + 0.2)

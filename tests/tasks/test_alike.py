@@ -165,3 +165,9 @@ def test_wrong_wishes_are_named(digits, call, message):
     trained, dataset = digits
     with pytest.raises(OptionError, match=message):
         call(trained, dataset, encode(trained, dataset, range(len(dataset))))
+
+
+def test_encodings_of_other_rows_are_refused(digits):
+    trained, dataset = digits
+    with pytest.raises(OptionError, match=r"50 examples were encoded, and 1438 are meant: say which by `rows`"):
+        attribute(dataset, encode(trained, dataset, range(50)), "9")

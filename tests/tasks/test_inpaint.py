@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 from dataclasses import replace
 
 import numpy as np
@@ -207,6 +208,7 @@ FORMS = {
     "colour": np.random.default_rng(1).integers(0, 256, (30, 24, 3), dtype=np.uint8),
     "alpha": np.full((20, 20, 4), 255, np.uint8),
     "sixteen": np.random.default_rng(2).integers(0, 65536, (9, 5), dtype=np.uint16),
+    "sixteen, the other order": np.random.default_rng(2).integers(0, 65536, (9, 5), dtype=np.uint16).astype(">u2"),
     "floats": np.random.default_rng(3).random((16, 16), np.float32),
     "binary": np.random.default_rng(4).random((12, 8)) < 0.5,
 }
@@ -220,7 +222,7 @@ def test_pictures_of_any_form_are_filled_in_and_nothing_else_changes(model, form
     missing = hole(*image.shape[:2])
     result = inpaint(trained, Canvas.from_array(image, missing), n_samples=2, steps=1)
     for filled in (result.mean(), result.sample(0), result.sample(1)):
-        assert filled.dtype == image.dtype
+        assert filled.dtype == image.dtype.newbyteorder("=")
         assert filled.shape == image.shape
         assert np.array_equal(filled[~missing], image[~missing])
     assert not np.array_equal(result.sample(0), result.sample(1)) or form == "binary"
@@ -297,3 +299,19 @@ def test_wrong_models_and_options_are_refused(masked, vectors, speech) -> None:
         inpaint(masked[0], canvas, n_samples=0)
     with pytest.raises(OptionError, match="seed must be at least 0"):
         inpaint(masked[0], canvas, seed=-1)
+
+
+def test_completions_of_a_large_square_are_scaled_one_by_one(masked, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = importlib.import_module("latentia.tasks.inpaint")
+    scaled: list[int] = []
+
+    def to_size(x: torch.Tensor, size: tuple[int, int]) -> np.ndarray:
+        scaled.append(x.numel())
+        return resize(x, size)
+
+    resize = module.to_size
+    monkeypatch.setattr(module, "to_size", to_size)
+    image = np.random.default_rng(0).integers(0, 256, (40, 40), dtype=np.uint8)
+    result = inpaint(masked[0], Canvas.from_array(image, hole(40, 40)), n_samples=7)
+    assert len(result.patches[0].samples) == 7
+    assert set(scaled) == {8 * 8}

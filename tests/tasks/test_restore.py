@@ -151,6 +151,30 @@ def test_noise_of_vanishing_level_is_no_noise(digits) -> None:
     assert np.array_equal(result.picture(), flat)
 
 
+def test_noise_that_falls_below_what_is_seen_is_no_noise(digits, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The estimate may fall below that only in its last round; what is told and what is done must agree then too."""
+    trained, _ = digits
+    module = importlib.import_module("latentia.tasks.restore")
+    monkeypatch.setattr(module, "noise_level", lambda *_: 2 * module.LEAST_NOISE)
+
+    def lowered(_: TrainedModel, batch: Batch, **__: object) -> SimpleNamespace:
+        assert batch.noise is not None
+        return SimpleNamespace(mean=batch.x, std=0.75 * batch.noise.expand_as(batch.x))
+
+    monkeypatch.setattr(module, "complete", lowered)
+    image = np.random.default_rng(0).integers(50, 200, (16, 16), dtype=np.uint8)
+    result = restore(trained, Canvas.from_array(image))
+    assert result.noise == 0.0
+    assert np.array_equal(result.picture(), image)
+
+
+def test_noise_that_is_told_is_taken_off_however_little_it_is(masked) -> None:
+    image = np.random.default_rng(0).integers(10_000, 50_000, (16, 16), dtype=np.uint16)
+    result = restore(masked[0], Canvas.from_array(image), noise=0.001)
+    assert result.noise == 0.001
+    assert not np.array_equal(result.picture(), image)
+
+
 def test_what_is_missing_stays_as_it_came_where_it_is_not_to_be_filled_in(masked) -> None:
     trained, _ = masked
     image = np.random.default_rng(0).random((20, 30)).astype(np.float32)

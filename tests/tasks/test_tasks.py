@@ -151,6 +151,16 @@ def test_traversals_vary_one_latent(digits):
     assert torch.allclose(result.row(1).x[4], expected, atol=1e-5)
 
 
+def test_traversals_go_two_and_a_half_standard_deviations_to_both_sides(digits):
+    """Of all posteriors together: those of their means, and their own."""
+    mean, std = np.full((40, 4), 2.0, np.float32), np.full((40, 4), 0.5, np.float32)
+    mean[:20, 1], mean[20:, 1], std[:, 1] = -2.0, 4.0, 4.0  # about 1, with the variances 9 and 16
+    result = traverse(digits[0], Encoding(mean, std), steps=5)
+    steps = np.array([-2.5, -1.25, 0.0, 1.25, 2.5])
+    for latent, values in zip(result.latents.tolist(), result.values, strict=True):
+        assert values == pytest.approx(1 + 5 * steps if latent == 1 else 2 + 0.5 * steps)
+
+
 def test_missing_pixels_reach_the_encoder(digits):
     trained, dataset = digits
     seen = np.ones((len(dataset), 8, 8), bool)

@@ -15,8 +15,10 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 import latentia
+from latentia.core import Batch, Inference, Terms
 from latentia.data import Arrays, ArraySource, Dataset, open_source
 from latentia.errors import OptionError, RunError, TrainingError
+from latentia.objectives import Elbo
 from latentia.presets import resolve
 from latentia.runs import RunFolder, read_model
 from latentia.tensors import write_tensors
@@ -115,6 +117,29 @@ def test_nan_stops_with_step_term_and_file_names_and_keeps_the_checkpoint(tmp_pa
         fit(prepared, run)
     assert load_checkpoint(run.last_checkpoint)["step"] == 0
     assert not run.weights.exists()
+
+
+def test_the_term_that_is_no_number_is_named() -> None:
+    x = np.random.default_rng(0).normal(size=(64, 3)).astype(np.float32)
+    source = ArraySource("vectors", lambda split: Arrays(x), lambda: "f")
+    config, preprocessing = resolve(source, None, {"training": {"epochs": 1, "batch_size": 16}})
+    prepared = prepare_training(source.load(preprocessing), preprocessing, config)
+
+    class Broken(Elbo):
+        def __call__(self, inference: Inference, batch: Batch, step: int | None = None) -> Terms:
+            terms = super().__call__(inference, batch, step)
+            return replace(terms, loss=terms.loss * torch.nan)
+
+    with pytest.raises(TrainingError, match="At step 0 the loss is no longer a finite number"):
+        fit(replace(prepared, objective=Broken()))
+
+
+def test_what_has_no_run_folder_cannot_go_on() -> None:
+    x = np.random.default_rng(0).normal(size=(64, 3)).astype(np.float32)
+    source = ArraySource("vectors", lambda split: Arrays(x), lambda: "f")
+    config, preprocessing = resolve(source, None, {})
+    with pytest.raises(RunError, match="nothing to resume from"):
+        fit(prepare_training(source.load(preprocessing), preprocessing, config), resume=True)
 
 
 def spoil_gradients(monkeypatch: pytest.MonkeyPatch, steps: range) -> list[bool]:

@@ -10,12 +10,13 @@ import pytest
 import torch
 
 from latentia.config import PriorStageConfig
-from latentia.data import Arrays, ArraySource, holdout
+from latentia.core import Batch
+from latentia.data import Arrays, ArraySource, Canvas, holdout
 from latentia.distributions import PRIORS
 from latentia.errors import DataError, OptionError, TrainingError
 from latentia.evaluation import evaluate
 from latentia.presets import resolve
-from latentia.tasks import generate
+from latentia.tasks import complete, generate, inpaint
 from latentia.training.fit import prepare_training
 from latentia.training.prior import Posteriors, fit_prior, mean_prior_nats, read_posteriors
 from latentia.training.second_stage import fit_second_stage, second_stage_config
@@ -80,6 +81,27 @@ def test_of_a_hierarchy_the_prior_of_the_top_alone_is_fitted(ladder):
     old, new = (evaluate(each, dataset, rows=kept) for each in (trained, result.trained))
     assert old.rate_nats - new.rate_nats == pytest.approx(result.before - result.after, rel=0.1)
     assert new.distortion_nats == pytest.approx(old.distortion_nats)
+
+
+@pytest.mark.parametrize("prior", [{"name": "mixture", "components": 64}, "flow"])
+def test_a_model_that_fills_in_says_something_else_only_where_nothing_is_given(masked, prior):
+    trained, dataset = masked
+    result = staged(masked, {"model": {"prior": prior}, "prior_stage": {**QUICK, "steps": 300}})
+    assert result.after < result.before
+    torch.manual_seed(0)
+    x, z = dataset.batch(range(3)).x, torch.randn(5, 3, 4)
+    part, nothing = Batch(x, given=torch.rand(x.shape) < 0.5), Batch(x, given=torch.zeros_like(x).bool())
+    old, new = trained.model, result.trained.model
+    assert torch.allclose(new.expect(part).log_prob(z), old.expect(part).log_prob(z))
+    assert torch.allclose(new.expect(nothing).log_prob(z), new.code_prior().log_prob(z), atol=1e-4)
+    for batch in (part, nothing):
+        before, after = (complete(each, batch, n_samples=2) for each in (trained, result.trained))
+        assert after.samples.shape == (2, 3, 1, 8, 8)
+        assert after.samples.isfinite().all()
+        assert torch.allclose(after.mean, before.mean, atol=1e-5)  # which takes no latents
+    assert not torch.allclose(after.samples, before.samples, atol=1e-3)
+    canvas = Canvas.from_array(dataset.x[np.array([5])][0, ..., 0], np.eye(8, dtype=bool))
+    assert np.array_equal(*(inpaint(each, canvas, n_samples=1).mean() for each in (trained, result.trained)))
 
 
 def test_a_prior_of_recordings_and_that_of_their_frames(speech):

@@ -208,12 +208,10 @@ def _tile(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     import numpy as np
     from PIL import Image
 
-    from latentia.data.pixels import plain
+    from latentia.data.pixels import on_black, plain
 
     flat = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
-    picture = plain(Image.fromarray(flat), 3)
-    sheet = Image.new("RGB", picture.size)
-    sheet.paste(picture, mask=picture.getchannel("A") if picture.mode == "RGBA" else None)
+    sheet = on_black(plain(Image.fromarray(flat), 3))
     sheet.thumbnail((SHOWN, SHOWN))
     return cast("NDArray[np.uint8]", np.asarray(sheet))
 

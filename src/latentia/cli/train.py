@@ -95,10 +95,7 @@ def _start(job: Job, preset: str | None, settings: dict[str, Any]) -> Outcome:
     """Trains from the first step."""
     from latentia.presets import resolve
 
-    in_file = settings.pop("preset", None)
-    if not isinstance(in_file, str | None):
-        raise OptionError(f"The setting 'preset' must be the name of a preset, not {in_file!r}.")
-    config, preprocessing = resolve(job.source, preset or in_file, settings)
+    config, preprocessing = resolve(job.source, preset, settings)
     with job.run.locked():
         _require_new(job.run)  # another training may have come and gone since
         training = _prepare(job, config, preprocessing)
@@ -191,7 +188,7 @@ def _announce(training: Training, job: Job, done: int = 0) -> None:
         f"{job.source.name}: {count(len(dataset), noun)}{_minutes(training)}, {len(training.train)} to train on and "
         f"{len(training.validation)} held out. {training.trained.preprocessing.describe()}"
     )
-    _tell_problems(dataset)
+    _tell_problems(training)
     needs = training.estimate()
     model = config.model
     say(
@@ -218,13 +215,11 @@ def _minutes(training: Training) -> str:
     return f" ({float(lengths.sum()) / form.sample_rate / 60:.1f} minutes)"
 
 
-def _tell_problems(dataset: Dataset) -> None:
-    kinds: dict[str, int] = {}
-    for problem in dataset.problems:
-        kinds[problem.kind] = kinds.get(problem.kind, 0) + 1
+def _tell_problems(training: Training) -> None:
+    kinds = training.trained.data.problems
     if kinds:
         listed = ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items()))
-        first = explain(dataset.problems[0]).rstrip(".")
+        first = explain(training.dataset.problems[0]).rstrip(".")
         say(f"Problems with files ({listed}) are listed in the report; the first: {first}.")
 
 

@@ -106,6 +106,7 @@ class Canvas:
         """
         if image.ndim not in (2, 3) or 0 in image.shape or (image.ndim == 3 and image.shape[2] > 4):
             raise DataError(f"Expected a picture of shape (H, W) or (H, W, C) with 1 to 4 channels, not {image.shape}.")
+        image = image.astype(image.dtype.newbyteorder("="), copy=False)  # TIFF files have either order
         if image.dtype.kind != "f" and str(image.dtype) not in ("uint8", "uint16", "bool"):
             raise DataError(f"Expected a picture as uint8, uint16, or floats in [0, 1], not {image.dtype}.")
         if image.dtype.kind == "f":

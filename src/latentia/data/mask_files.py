@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from latentia.data.images import further_frames, read_picture
-from latentia.data.pixels import plain
+from latentia.data.pixels import on_black, plain
 from latentia.errors import DataError, OptionError
 
 HALF = 128
@@ -41,7 +41,7 @@ def read_mask(path: Path | str, size: tuple[int, int], *, resize: bool = False) 
     if frames is not None:
         raise DataError(f"The mask {path} {frames}, as an animation does: save the one that is meant by itself.")
     try:
-        drawn = _on_black(plain(picture, 3))
+        drawn = on_black(plain(picture, 3))
     except DataError as error:
         raise DataError(f"The mask {path} cannot be used: {error}") from error
     if _is_coloured(drawn):
@@ -59,13 +59,6 @@ def read_mask(path: Path | str, size: tuple[int, int], *, resize: bool = False) 
             )
         grey = grey.resize((width, height), Image.Resampling.NEAREST)
     return np.asarray(grey) >= HALF
-
-
-def _on_black(picture: Image.Image) -> Image.Image:
-    """Lays an RGB or RGBA picture on black."""
-    black = Image.new("RGB", picture.size)
-    black.paste(picture, mask=picture.getchannel("A") if picture.mode == "RGBA" else None)
-    return black
 
 
 def _is_coloured(picture: Image.Image) -> bool:

@@ -73,6 +73,13 @@ def plain(picture: Image.Image, channels: int) -> Image.Image:
         raise DataError(f"Pictures of the mode {picture.mode} cannot be converted to RGB: save it as RGB.") from error
 
 
+def on_black(picture: Image.Image) -> Image.Image:
+    """Lays an RGB or RGBA picture on black."""
+    black = Image.new("RGB", picture.size)
+    black.paste(picture, mask=picture.getchannel("A") if picture.mode == "RGBA" else None)
+    return black
+
+
 def is_grey(picture: Image.Image) -> bool:
     """Tells whether at least 99 % of the pixels are grey up to the colour noise of JPEG."""
     if picture.mode in ("1", "L", "LA", "La", "F") or picture.mode.startswith("I"):

@@ -313,7 +313,7 @@ def _eight_bits(images: NDArray[Any]) -> Pixels:
         return images
     if images.dtype == np.bool_:
         return images.astype(np.uint8) * np.uint8(255)
-    if images.dtype == np.uint16:
+    if images.dtype.newbyteorder("=") == np.uint16:
         return np.round(images / np.float32(257.0)).astype(np.uint8)
     if images.dtype.kind != "f":
         raise DataError(

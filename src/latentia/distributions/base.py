@@ -110,9 +110,9 @@ class LazyLikelihood(nn.Module, ABC):
         """
 
 
-POSTERIORS: Registry[LazyPosterior] = Registry("posterior")
-PRIORS: Registry[LazyPrior] = Registry("prior")
-LIKELIHOODS: Registry[LazyLikelihood] = Registry("likelihood")
+POSTERIORS: Registry[LazyPosterior] = Registry("posterior", LazyPosterior)
+PRIORS: Registry[LazyPrior] = Registry("prior", LazyPrior)
+LIKELIHOODS: Registry[LazyLikelihood] = Registry("likelihood", LazyLikelihood)
 
 
 def diagonal_normal(mean: Tensor, scale: Tensor) -> Distribution:

@@ -55,7 +55,7 @@ class LazyFramePrior(nn.Module, ABC):
         """
 
 
-FRAME_PRIORS: Registry[LazyFramePrior] = Registry("prior of frames")
+FRAME_PRIORS: Registry[LazyFramePrior] = Registry("prior of frames", LazyFramePrior)
 
 
 @FRAME_PRIORS.register("recurrent")
@@ -123,7 +123,7 @@ class RecurrentFramePrior(LazyFramePrior):
 
 @FRAME_PRIORS.register("independent")
 class IndependentFramePrior(LazyFramePrior):
-    """Standard normal latents that know nothing of one another; sequences end with the same odds at every group.
+    """Standard normal latents that know nothing of one another; sequences end with the same probability at every group.
 
     Args:
         latent_dim: latents of the whole.

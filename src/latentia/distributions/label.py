@@ -12,7 +12,7 @@ from latentia.nets.base import zero_initialise
 
 
 class LabelPrior(nn.Module):
-    """The odds of the classes, p(y): learned, from the frequencies in the data on.
+    """The probabilities of the classes, p(y): learned, from the frequencies in the data on.
 
     Args:
         classes: number of classes.
@@ -40,7 +40,7 @@ class LabelPrior(nn.Module):
 
 
 class LabelPosterior(nn.Module):
-    """Features to the odds of the classes, q(y|x): equal at first.
+    """Features to the probabilities of the classes, q(y|x): equal at first.
 
     Args:
         features: size of the encoder's features.
@@ -74,6 +74,7 @@ def clamp(guess: OneHotCategorical, labels: Tensor) -> OneHotCategoricalStraight
         tensor([[0.5000, 0.5000],
                 [0.0000, 1.0000]])
     """
-    odds = guess.probs
-    known = F.one_hot(labels.clamp_min(0), odds.shape[-1]).to(odds)
-    return OneHotCategoricalStraightThrough(probs=torch.where((labels >= 0)[:, None], known, odds), validate_args=False)
+    guessed = guess.probs
+    known = F.one_hot(labels.clamp_min(0), guessed.shape[-1]).to(guessed)
+    probs = torch.where((labels >= 0)[:, None], known, guessed)
+    return OneHotCategoricalStraightThrough(probs=probs, validate_args=False)

@@ -145,7 +145,6 @@ class BaseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         config = second_stage_config(
             trained.config, merge_settings(merge_settings(parts.settings, seed), settings or {})
         )
-        parts.require_fit(trained.model, config.model, trained.preprocessing.event_shape)
         result = fit_second_stage(trained, self._dataset(X), config, parts=parts.objects)
         others = {role: part for role, part in self._parts.objects.items() if role != "prior"}
         # Without the path, since what stands there is about the model as it was.
@@ -212,7 +211,8 @@ class BaseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         from latentia.training.fit import fit, prepare_training
 
         parts = Parts.read({role: getattr(self, role) for role in ROLES})
-        config, preprocessing = resolve(source, self.preset or preset, self.settings or {})
+        fallback = {} if preset is None else {"preset": preset}
+        config, preprocessing = resolve(source, self.preset, {**fallback, **(self.settings or {})})
         for settings in (parts.settings, self._explicit_settings()):
             config = config.with_settings(settings, f"the arguments of {type(self).__name__}")
         training = prepare_training(
@@ -224,7 +224,6 @@ class BaseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
             skip_bad=self.skip_bad,
             parts=parts.objects,
         )
-        parts.require_fit(training.model, training.config.model, preprocessing.event_shape)
         result = fit(training, callbacks=self._callbacks())
         self._keep(result.trained, result.history, parts)
         if result.ending == "interrupted":

@@ -8,8 +8,7 @@ from torch import Tensor
 from latentia import evaluation
 from latentia.core import Batch
 from latentia.models import LatentModel
-from latentia.noise import Stream
-from latentia.tasks.walk import seeded
+from latentia.noise import Stream, seeded
 
 IMPORTANCE_SAMPLES = 128
 

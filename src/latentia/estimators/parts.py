@@ -7,16 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from latentia.config import ModelConfig
 from latentia.distributions import LIKELIHOODS, PRIORS
-from latentia.errors import OptionError
-from latentia.models import MODELS, LatentModel
+from latentia.models import MODELS
 from latentia.objectives import OBJECTIVES
 from latentia.registry import Registry
 
 ROLES = ("encoder", "decoder", "prior", "likelihood", "objective")
 # What the model knows about a part, and so is no setting of it.
-SIZES = frozenset({"event_shape", "example_shape", "latent_dim", "out_shape", "features", "channels"})
+SIZES = frozenset({"event_shape", "example_shape", "latent_dim", "frame_dim", "out_shape", "features", "channels"})
 
 
 @dataclass(frozen=True)
@@ -59,21 +57,6 @@ class Parts:
         """
         for role, part in self.objects.items():
             _registry(role, part).name_of(part)
-
-    def require_fit(self, model: LatentModel, config: ModelConfig, event_shape: tuple[int, ...]) -> None:
-        """Checks that the objects have the model's sizes; others could be broadcast in silence.
-
-        Raises:
-            OptionError: a part was made for another size.
-        """
-        sizes = {"event_shape": event_shape, "example_shape": model.example_shape(event_shape)}
-        sizes["out_shape"] = model.likelihood.parameter_shape(event_shape)
-        for role, part in self.objects.items():
-            code = config.latent_dim + (config.classes + model.signs if role == "decoder" else 0)
-            for name, wanted in {"latent_dim": code, **sizes}.items():
-                found = getattr(part, name, wanted)
-                if found != wanted:
-                    raise OptionError(f"The {role} was made with {name}={found}, but the model needs {wanted}.")
 
 
 def _registry(role: str, part: object) -> Registry[Any]:

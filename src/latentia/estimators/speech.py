@@ -18,10 +18,10 @@ from latentia.data import ARRAYS, Clips, ClipSource, Dataset, Source, SpeechPrep
 from latentia.errors import DataError, OptionError
 from latentia.estimators.base import BaseVAE, Floats, seed_of
 from latentia.evaluation import log_likelihood
-from latentia.noise import Stream
+from latentia.noise import Stream, seeded
 from latentia.runs import TrainedModel
 from latentia.tasks import decode_means, encode, generate, reconstruct, sound, sound_of_files
-from latentia.tasks.walk import row_batches, seeded
+from latentia.tasks.walk import row_batches
 
 Waveform = NDArray[np.float32]
 Recordings = list[Waveform]

@@ -23,7 +23,7 @@ from latentia.errors import OptionError
 from latentia.estimators.base import BaseVAE, Floats, History, seed_of
 from latentia.estimators.likelihood import log_likelihood
 from latentia.estimators.parts import Parts
-from latentia.noise import kept_noise
+from latentia.noise import Stream, seeded
 from latentia.runs import TrainedModel
 
 Vectors = NDArray[np.float64]
@@ -92,8 +92,7 @@ class VAE(BaseVAE):
         check_is_fitted(self)
         if n_samples < 1:
             raise OptionError(f"n_samples must be at least 1, not {n_samples}.")
-        with torch.inference_mode(), kept_noise():
-            torch.manual_seed(seed_of(random_state))
+        with torch.inference_mode(), seeded(seed_of(random_state), Stream.GENERATE):
             drawn = self._exact.decode(self._exact.draw(n_samples)).sample()[0]
         return self._preprocessing.invert(drawn.numpy())
 

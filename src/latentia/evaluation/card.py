@@ -51,9 +51,7 @@ import latentia
 
 vae = latentia.load("path/to/this/folder")
 ```
-
-or `latentia generate path/to/this/folder -n 16 -o samples`.
-
+{_command(trained)}
 ## Data
 
 `{_plain(data.name)}`: {data.n_train} examples to train on, {data.n_validation} held out.{_labels(trained)}
@@ -84,6 +82,13 @@ Nothing is executed when they are read.
 - Identifying people, or imitating the face or voice of a person who has not agreed.
 - Anything that the licence of its training data forbids: the weights carry their terms.
 """
+
+
+def _command(trained: TrainedModel) -> str:
+    """Says what makes examples without Python; models of vectors have no files to make."""
+    if trained.preprocessing.kind == "vector":
+        return ""
+    return "\nor `latentia generate path/to/this/folder -n 16 -o samples`.\n"
 
 
 def _labels(trained: TrainedModel) -> str:

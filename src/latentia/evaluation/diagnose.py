@@ -13,10 +13,9 @@ from latentia.config import Config, Part, TrainingConfig
 from latentia.data import Kind
 from latentia.evaluation.evaluate import Metrics
 from latentia.metrics import aggregate_moments, gaussian_kl
-from latentia.noise import Stream
+from latentia.noise import Stream, seeded
 from latentia.runs import DataRecord, TrainedModel
 from latentia.tasks import Encoding
-from latentia.tasks.walk import seeded
 
 _TINY = {
     "image": (0.5 / 255, "of the grey range, less than half a grey level"),

@@ -11,21 +11,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentia.core import Batch
+from latentia.core import Batch, at_once
 from latentia.data import Dataset, Indices, prepare
 from latentia.errors import DataError, OptionError
 from latentia.metrics import active_units
 from latentia.models import LatentModel
-from latentia.noise import Stream
+from latentia.noise import Stream, seeded
 from latentia.objectives import Elbo, log_weights
 from latentia.runs import TrainedModel
-from latentia.tasks.walk import at_once, row_batches, seeded
+from latentia.tasks.walk import row_batches
 
 # Fixed, so that every model and every seed is measured on the same binarised pictures.
 BINARISATION_SEED = 0
 BATCH = 128
 DECODED_AT_ONCE = 1024  # examples
-NUMBERS_AT_ONCE = 2**23
 _PER_SECOND = ("elbo_nats", "distortion_nats", "rate_nats")
 
 
@@ -110,7 +109,8 @@ def evaluate(
     sums = np.zeros(3)
     seen = frames = 0
     means: list[NDArray[np.float32]] = []
-    for step, part in enumerate(row_batches(len(dataset), rows, at_once(dataset, BATCH))):
+    size = at_once(trained.preprocessing.event_shape, BATCH)
+    for step, part in enumerate(row_batches(len(dataset), rows, size)):
         with seeded(BINARISATION_SEED, Stream.BINARISE, step):
             alone = replace(dataset.batch(part), labels={})
             batch = prepare(alone, trained.preprocessing).to(trained.device)
@@ -153,8 +153,7 @@ def log_likelihood(model: LatentModel, batch: Batch, n_samples: int) -> Tensor:
         batch: prepared examples.
         n_samples: draws for each example.
     """
-    at_once = min(DECODED_AT_ONCE, NUMBERS_AT_ONCE // max(1, batch.x[0].numel()))
-    piece = max(1, at_once // len(batch))
+    piece = max(1, at_once(batch.x.shape[1:], DECODED_AT_ONCE) // len(batch))
     total = torch.full((len(batch),), -math.inf, dtype=torch.float64, device=batch.x.device)
     for start in range(0, n_samples, piece):
         weights = log_weights(model.infer(batch, min(piece, n_samples - start)), batch).double()

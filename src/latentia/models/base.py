@@ -53,15 +53,6 @@ class LatentModel(nn.Module, ABC):
         """Returns data as a prior may make them up, shape (N, *example_shape); what was not seen is the mean."""
         return batch.x if batch.observed is None else torch.where(batch.observed, batch.x, mean_example(batch))
 
-    def take_prior(self, role: str, prior: nn.Module) -> None:
-        """Puts another prior in the place of its own.
-
-        Args:
-            role: "prior", of the code; or "frame_prior", in models that have one.
-            prior: built for the sizes of the model.
-        """
-        setattr(self, role, prior)
-
     @abstractmethod
     def posterior_of(self, batch: Batch) -> Distribution:
         """Returns q(code|x), batch shape (N,), event shape (latent_dim,)."""

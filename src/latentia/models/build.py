@@ -35,7 +35,8 @@ def build_model(config: ModelConfig, event_shape: Shape, parts: Mapping[str, Any
     Args:
         config: names and settings of the parts.
         event_shape: shape of one example, (C, H, W) or (D,); of one position of a sequence, (F,).
-        parts: objects that take the place of parts of the configuration, by their role ("encoder", "prior" ...).
+        parts: objects that take the place of parts of the configuration, by their role: "encoder", "decoder", "prior",
+            "frame_prior" or "likelihood".
 
     Raises:
         OptionError: an unknown part or setting, or parts that do not fit the data or one another.
@@ -45,9 +46,8 @@ def build_model(config: ModelConfig, event_shape: Shape, parts: Mapping[str, Any
         >>> type(build_model(config, (6,))).__name__
         'SingleLatentVAE'
     """
-    own = parts or {}
     kind = MODELS.get(config.kind)
-    likelihood = own.get("likelihood") or build_likelihood(config, event_shape)
+    likelihood = build_likelihood(config, event_shape, parts)
     sizes: dict[str, Any] = {
         "event_shape": event_shape,
         "out_shape": likelihood.parameter_shape(event_shape),
@@ -55,25 +55,23 @@ def build_model(config: ModelConfig, event_shape: Shape, parts: Mapping[str, Any
         "frame_dim": config.frame_dim,
     }
 
-    def build(registry: Registry[Any], role: str, **more: Any) -> Any:
-        if own.get(role) is not None:
-            return _checked(own[role], role, registry, config.kind)
-        part: Part = getattr(config, role)
-        return registry.build(part.name, part.arguments, **{**sizes, **more})
+    def build(registry: Registry[Any], role: str, own: Mapping[str, Any] | None = None, **more: Any) -> Any:
+        return _build(registry, role, getattr(config, role), own, **{**sizes, **more})
 
     wanted = MODELS.arguments(config.kind)
     classes = _classes(config) if "label" in wanted else 0
-    encoder = build(kind.encoders, "encoder")
+    encoder = build(kind.encoders, "encoder", parts)
     posterior = partial(build, POSTERIORS, "posterior", features=encoder.features)
     made: dict[str, Any] = {}
+    code = config.latent_dim + classes + kind.signs  # what the decoder takes
     possible: dict[str, Callable[[], Any]] = {
         "posterior": posterior,
-        "prior": lambda: own.get("prior") or build_prior(config, event_shape),
+        "prior": lambda: build_prior(config, event_shape, "prior", parts),
         "frame_posterior": partial(posterior, latent_dim=config.frame_dim),
-        "frame_prior": lambda: own.get("frame_prior") or build_prior(config, event_shape, "frame_prior"),
+        "frame_prior": lambda: build_prior(config, event_shape, "frame_prior", parts),
         "label_prior": lambda: LabelPrior(classes),
         "label_posterior": lambda: LabelPosterior(encoder.features, classes),
-        "decoder": partial(build, kind.decoders, "decoder", latent_dim=config.latent_dim + classes + kind.signs),
+        "decoder": partial(build, kind.decoders, "decoder", parts, latent_dim=code),
         "expectation": lambda: posterior(features=made["decoder"].features),
         "group_posteriors": lambda: [
             build(POSTERIORS, "group_posterior", features=features, latent_dim=shape[0])
@@ -87,31 +85,43 @@ def build_model(config: ModelConfig, event_shape: Shape, parts: Mapping[str, Any
     return MODELS.build(config.kind, {}, **known, **made)
 
 
-def _checked(part: Any, role: str, registry: Registry[Any], kind: str) -> Any:
-    """Returns a part that was given as an object, once it is known to be of the kind that a model takes."""
-    if not isinstance(part, registry.base):
+def _build(registry: Registry[Any], role: str, part: Part, parts: Mapping[str, Any] | None, **sizes: Any) -> Any:
+    """Builds a part; or takes the object that was given for it, if it is of the kind and the sizes that a model needs.
+
+    An object of other sizes could be broadcast in silence.
+    """
+    own = (parts or {}).get(role)
+    if own is None:
+        return registry.build(part.name, part.arguments, **sizes)
+    if not isinstance(own, registry.base):
         raise OptionError(
-            f"The {role} of a {kind} model is a {registry.base.__name__}, and {type(part).__name__} is none: give it "
-            "another one, or choose another preset ('image' takes an Encoder and a Decoder)."
+            f"The {role} of this model is a {registry.base.__name__}, and {type(own).__name__} is none: give one, or "
+            "choose another preset ('image' takes an Encoder and a Decoder)."
         )
-    return part
+    for name, wanted in sizes.items():
+        found = getattr(own, name, wanted)
+        if found != wanted:
+            raise OptionError(f"The {role} was made with {name}={found}, but the model needs {wanted}.")
+    return own
 
 
-def build_prior(config: ModelConfig, event_shape: Shape, role: PriorRole = "prior") -> Any:
+def build_prior(
+    config: ModelConfig, event_shape: Shape, role: PriorRole = "prior", parts: Mapping[str, Any] | None = None
+) -> Any:
     """Builds a prior alone.
 
     Args:
         config: names it, and says the sizes of the latents.
         event_shape: shape of one example; of one position of a sequence.
         role: of the code, or of groups of frames.
+        parts: objects that take the place of parts of the configuration, by their role.
 
     Raises:
-        OptionError: an unknown prior or setting.
+        OptionError: an unknown prior or setting, or an object of another kind or size.
     """
-    part: Part = getattr(config, role)
     shape = MODELS.get(config.kind).example_shape(event_shape)
     sizes = {"latent_dim": config.latent_dim, "frame_dim": config.frame_dim, "example_shape": shape}
-    return PRIOR_ROLES[role].build(part.name, part.arguments, **sizes)
+    return _build(PRIOR_ROLES[role], role, getattr(config, role), parts, **sizes)
 
 
 def with_new_priors(
@@ -126,37 +136,45 @@ def with_new_priors(
         parts: objects that take the place of parts of the configuration, by their role.
 
     Raises:
-        OptionError: an unknown prior or setting.
+        OptionError: an unknown prior or setting, or an object of another kind or size.
     """
     device = next(model.parameters()).device
     copied = copy.deepcopy(model)
     for role in PRIOR_ROLES:
         if role in MODELS.arguments(config.kind):
-            prior = (parts or {}).get(role) or build_prior(config, event_shape, role)
-            copied.take_prior(role, prior.to(device))
+            setattr(copied, role, build_prior(config, event_shape, role, parts).to(device))
     return copied
 
 
-def build_likelihood(config: ModelConfig, event_shape: Shape) -> LazyLikelihood:
+def build_likelihood(config: ModelConfig, event_shape: Shape, parts: Mapping[str, Any] | None = None) -> LazyLikelihood:
     """Builds the likelihood alone.
 
+    Args:
+        config: names it.
+        event_shape: shape of one example; of one position of a sequence.
+        parts: objects that take the place of parts of the configuration, by their role.
+
     Raises:
-        OptionError: a likelihood of pictures for vectors, or an unknown one.
+        OptionError: a likelihood of pictures for vectors, an unknown one, or an object of another kind or size.
     """
-    name = config.likelihood.name
-    likelihood = LIKELIHOODS.build(name, config.likelihood.arguments, channels=event_shape[0])
+    part = config.likelihood
+    likelihood: LazyLikelihood = _build(LIKELIHOODS, "likelihood", part, parts, channels=event_shape[0])
     if likelihood.grid and len(event_shape) != 3:
-        raise OptionError(f"The likelihood '{name}' is for 8-bit pictures; take 'gaussian' for vectors.")
+        raise OptionError(f"The likelihood '{part.name}' is for 8-bit pictures; take 'gaussian' for vectors.")
     return likelihood
 
 
-def build_objective(part: Part) -> Objective:
+def build_objective(part: Part, parts: Mapping[str, Any] | None = None) -> Objective:
     """Builds an objective.
 
+    Args:
+        part: its name and settings.
+        parts: objects that take the place of parts of the configuration, by their role.
+
     Raises:
-        OptionError: an unknown objective or setting.
+        OptionError: an unknown objective or setting, or an object that is none.
     """
-    return OBJECTIVES.build(part.name, part.arguments)
+    return _build(OBJECTIVES, "objective", part, parts)
 
 
 def build_vocoder(part: Part, front: FrontEnd) -> Vocoder:

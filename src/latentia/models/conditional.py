@@ -127,8 +127,8 @@ class ConditionalVAE(LatentModel):
 
     def _encode(self, batch: Batch) -> tuple[Distribution, Tensor]:
         features = self.encoder(batch.x, batch.observed)
-        odds = clamp(self.label_posterior(features), self._known(batch)).probs
-        label = F.one_hot(odds.argmax(-1), odds.shape[-1]).to(odds)
+        probs = clamp(self.label_posterior(features), self._known(batch)).probs
+        label = F.one_hot(probs.argmax(-1), probs.shape[-1]).to(probs)
         return self._posterior(features, label), label
 
     def _posterior(self, features: Tensor, label: Tensor) -> Distribution:

@@ -130,7 +130,7 @@ class LinearGuess(nn.Module):
         self.mean.copy_(mean.view_as(self.mean))
         _, scales, directions = torch.pca_lowrank(flat, count, niter=ITERATIONS)
         variances = scales.square() / len(flat)
-        left = (total - variances.sum()) / (flat.shape[1] - count + 1)
+        left = (total - variances.sum()) / max(1, flat.shape[1] - count)
         # Beside axes that are longer by far, less would be lost to rounding.
         level = left.clamp_min(max(LEAST_LEVEL, LEAST_SHARE * float(variances.max())) if count else LEAST_LEVEL)
         self.axes[:count] = ((variances - level).clamp_min(0).sqrt() * directions).T.view(count, *self.mean.shape)

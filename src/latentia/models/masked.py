@@ -35,7 +35,7 @@ class Sight:
         guess: what a linear model takes the pictures for.
         surfaces: through what is given, shape (SURFACES, N, C, H, W): one that is smooth, and else as near to the guess
             as that goes; one that is as rough as pictures are, and like what they have in common; and one that is made
-            of the patches that pictures are made of. The latter two are less what noise there is.
+            of the patches that pictures are made of. From the last two the noise is taken off.
         context: what the decoder's network sees.
     """
 

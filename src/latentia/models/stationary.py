@@ -14,7 +14,7 @@ from latentia.nets.base import Shape
 from latentia.nets.conjugate import solve
 
 STEPS = 20
-SMOOTHING = 5  # frequencies to each side that share an estimate of their power
+SMOOTHING = 5  # width of the window of frequencies that share an estimate of their power
 LEAST_POWER = 1e-6  # of the mean power
 TINY = 1e-12
 

@@ -34,7 +34,7 @@ class Objective(ABC):
         """
 
 
-OBJECTIVES: Registry[Objective] = Registry("objective")
+OBJECTIVES: Registry[Objective] = Registry("objective", Objective)
 
 
 def distortion(inference: Inference, batch: Batch) -> Tensor:

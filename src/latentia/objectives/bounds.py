@@ -29,7 +29,9 @@ Gradient = Literal["doubly-reparameterised", "plain"]
 class Elbo(Objective):
     """Distortion plus beta times rate (Kingma and Welling, 2014, arXiv:1312.6114; Higgins et al., 2017).
 
-    At beta = 1 the negative loss is a lower bound on the log likelihood.
+    At beta = 1 the negative loss is a lower bound on the log likelihood. Two terms join it in models that have them,
+    whatever beta is: -log p(x|what is given) of a model's own forecast, pixel by pixel; and `label_weight` times
+    -log q(y|x) of known labels. The rate of labels counts in full.
 
     Args:
         beta: weight of the rate, but for that of labels.
@@ -75,9 +77,7 @@ class Elbo(Objective):
 
     def weight(self, step: int | None) -> float:
         """Returns the weight of the rate at a step; None is after warm-up."""
-        if step is None or step >= self.warmup_steps:
-            return self.beta
-        return self.beta * (self.warmup_start + (1 - self.warmup_start) * step / self.warmup_steps)
+        return self.beta * _warmed_up(step, self.warmup_steps, self.warmup_start)
 
     def __call__(self, inference: Inference, batch: Batch, step: int | None = None) -> Terms:
         distorted = distortion(inference, batch).mean(0)
@@ -140,7 +140,7 @@ class Iwae(Objective):
     def __call__(self, inference: Inference, batch: Batch, step: int | None = None) -> Terms:
         distorted = distortion(inference, batch)
         rate = total([sampled_rate(group) for group in inference.latents])
-        weight = 1.0 if step is None or step >= self.warmup_steps else step / self.warmup_steps
+        weight = _warmed_up(step, self.warmup_steps)
         weighted = -(distorted + weight * rate)
         bound = torch.logsumexp(weighted, dim=0) - math.log(distorted.shape[0])
         if self.gradient == "doubly-reparameterised":
@@ -149,6 +149,13 @@ class Iwae(Objective):
         named = total([guess_nats(group) for group in inference.latents])
         loss = marginal_nats(inference, batch) + self.label_weight * named - bound
         return Terms(distortion=distorted.mean(0), rate=rate.mean(0), loss=loss)
+
+
+def _warmed_up(step: int | None, warmup_steps: int, start: float = 0.0) -> float:
+    """Returns the share of the rate's weight at a step: from `start` linearly to 1; None is after warm-up."""
+    if step is None or step >= warmup_steps:
+        return 1.0
+    return start + (1 - start) * step / warmup_steps
 
 
 def _reparameterise_again(group: LatentGroup, shares: Tensor, weight: float) -> Tensor:

@@ -33,13 +33,16 @@ def resolve(source: Source, preset: str | None, settings: Mapping[str, Any]) -> 
 
     Args:
         source: the data.
-        preset: name of a preset; None chooses by the data.
+        preset: name of a preset; None takes that of the settings, or chooses by the data.
         settings: nested settings.
 
     Raises:
         OptionError: an unknown preset, key or value, or a preset for other data.
     """
-    chosen = get_preset(preset or default_preset(source))
+    named, settings = settings.get("preset"), {key: value for key, value in settings.items() if key != "preset"}
+    if not isinstance(named, str | None):
+        raise OptionError(f"The setting 'preset' must be the name of a preset, not {named!r}.")
+    chosen = get_preset(preset or named or default_preset(source))
     if chosen.kind != source.kind:
         fitting = ", ".join(name for name in PRESETS if PRESETS[name].kind == source.kind)
         raise OptionError(

@@ -18,6 +18,7 @@ import latentia
 from latentia.data import ARRAYS
 from latentia.evaluation import explained
 from latentia.files import synthetic_tag
+from latentia.hub import ESTIMATORS
 from latentia.metrics import active_units, information_per_latent
 from latentia.models import PRIOR_ROLES
 from latentia.report.alike import alike, arithmetic
@@ -257,7 +258,7 @@ def _command(trained: TrainedModel) -> str:
         return f"{first}\n{train} --stage prior --config prior.yaml" if _staged(trained) else first
     # Waveforms come with a rate of their own, which the model does not know.
     rate = "sample_rate=RATE, " if trained.preprocessing.kind == "speech" else ""
-    estimator = f"latentia.{ESTIMATORS[trained.preprocessing.kind]}"
+    estimator = f"latentia.{ESTIMATORS[trained.preprocessing.kind].__name__}"
     data = "x, y" if trained.config.model.label is not None else "x"
     lines = (
         "import latentia, yaml",
@@ -269,7 +270,6 @@ def _command(trained: TrainedModel) -> str:
     return "\n".join(lines if _staged(trained) else lines[:-1])
 
 
-ESTIMATORS = {"image": "ImageVAE", "speech": "SpeechVAE", "vector": "VAE"}
 SectionMaker = Callable[[Material], Section | None]
 FIRST: tuple[SectionMaker, ...] = (
     *(diagnosis, reconstructions, completions, restored, recordings, samples, voices, traversals),

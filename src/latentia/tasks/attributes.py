@@ -57,11 +57,13 @@ def attribute(
         rows: which examples of the data set were encoded; all if None.
 
     Raises:
-        OptionError: an unknown column or class, or a class without examples.
+        OptionError: an unknown column or class, a class without examples, or an encoding of other rows.
     """
     if head not in dataset.labels:
         raise OptionError(f"The data have no labels '{head}': {nearest(head, dataset.labels)}")
     values = dataset.labels[head] if rows is None else dataset.labels[head][rows]
+    if len(values) != len(encoding):
+        raise OptionError(f"{len(encoding)} examples were encoded, and {len(values)} are meant: say which by `rows`.")
     names = dataset.label_names[head]
     own = values == _class(label, names, head)
     others = (values >= 0) & ~own if origin is None else values == _class(origin, names, head)

@@ -10,15 +10,14 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from latentia.core import Batch, Latents, Likelihood
+from latentia.core import Batch, Latents, Likelihood, at_once
 from latentia.data import NOUNS, ImagePreprocessing
 from latentia.errors import OptionError
 from latentia.models import LatentModel
-from latentia.noise import Stream
+from latentia.noise import Stream, seeded
 from latentia.runs import TrainedModel
 from latentia.tasks.observation import Observation, View, observation_of
 from latentia.tasks.refine import refine
-from latentia.tasks.walk import seeded
 
 DRAWS = 32  # of which mean and deviation are taken, so that both hardly depend on the seed
 VALUES = 128  # of each pixel, of which its deviation is taken where the mean is known
@@ -174,9 +173,9 @@ def require_pictures(trained: TrainedModel) -> ImagePreprocessing:
 def _decoded(belief: _Belief, draws: int) -> Iterator[View]:
     """Yields p(x|z, what is given) for draws of z, some at a time; the first do not depend on their number."""
     z = torch.cat([belief.code.sample((DRAWS,)) for _ in range(-(-draws // DRAWS))])[:draws]
-    at_once = max(1, DECODED_AT_ONCE // len(belief.batch))
-    for start in range(0, draws, at_once):
-        likelihood = belief.model.complete(Latents(z[start : start + at_once]), belief.batch)
+    size = max(1, at_once(belief.batch.x.shape[1:], DECODED_AT_ONCE) // len(belief.batch))
+    for start in range(0, draws, size):
+        likelihood = belief.model.complete(Latents(z[start : start + size]), belief.batch)
         yield likelihood if belief.seen is None else belief.seen.view(likelihood)
 
 

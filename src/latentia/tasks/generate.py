@@ -9,10 +9,10 @@ import torch
 
 from latentia.core import Batch, Latents, join_latents
 from latentia.errors import OptionError
-from latentia.noise import Stream
+from latentia.noise import Stream, seeded
 from latentia.runs import TrainedModel
 from latentia.tasks.labels import one_hot
-from latentia.tasks.walk import BATCH, decode_means, seeded
+from latentia.tasks.walk import BATCH, decode_means
 
 
 def generate(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from latentia.core import at_once
 from latentia.data import Canvas, Progress, from_channels
 from latentia.errors import DataError
 from latentia.runs import TrainedModel
@@ -127,8 +128,9 @@ def inpaint(
     size = (form.height, form.width)
     squares = squares_around(canvas.holes, size)
     patches: list[Patch] = []
-    for start in range(0, len(squares), SQUARES_AT_ONCE):
-        part = squares[start : start + SQUARES_AT_ONCE]
+    count = at_once(form.event_shape, SQUARES_AT_ONCE)
+    for start in range(0, len(squares), count):
+        part = squares[start : start + count]
         completed = [
             complete(trained, batch, n_samples=n_samples, seed=seed, steps=steps)
             for batch in as_batches(canvas, part, form.channels, size)
@@ -154,12 +156,14 @@ def _patch(canvas: Canvas, square: Square, completed: Sequence[Completions], num
     size = (square.box.height, square.box.width)
 
     def back(values: Sequence[Tensor]) -> Unit:
-        whole = from_channels([to_size(value[..., number, :, :, :], size) for value in values], canvas.channels)
+        whole = from_channels([to_size(value[number], size) for value in values], canvas.channels)
         return whole[..., square.holes, :]  # of large pictures many squares are kept, so no more than is filled in
 
+    n_samples = len(completed[0].samples)
     return Patch(
         square,
-        samples=back([part.samples for part in completed]),
+        # One by one: scaled to a large square, all of them would take as much memory as so many pictures.
+        samples=np.stack([back([part.samples[sample] for part in completed]) for sample in range(n_samples)]),
         mean=back([part.mean for part in completed]),
         std=back([part.std for part in completed]).clip(0, None),  # which bicubic curves undershoot
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from latentia.core import Batch
+from latentia.core import Batch, at_once
 from latentia.data import Canvas, Progress, from_channels
 from latentia.errors import OptionError
 from latentia.metrics import noise_level
@@ -93,7 +93,7 @@ def restore(
     require_seen(canvas)
     work = _Work(trained, canvas, tiles(canvas.size, (form.height, form.width)), seed, steps)
     level = work.estimate() if noise is None else noise
-    noisy = level >= LEAST_NOISE
+    noisy = level > 0
     values = work.blend(level, progress) if noisy else canvas.crop_all()[0]
     changed = ~canvas.missing & noisy
     if fill and canvas.holes.any():
@@ -114,14 +114,14 @@ class _Work:
     steps: int | None
 
     def estimate(self) -> float:
-        """Estimates the level of the noise, on some of the tiles."""
+        """Estimates the level of the noise, on some of the tiles; 0 of what nobody would see."""
         level = noise_level(*self.canvas.crop_all())
         probed = self.squares[:: -(-len(self.squares) // PROBED)]
         for _ in range(ROUNDS):
             if level < LEAST_NOISE:
-                return 0.0
+                break
             square, count = 0.0, 0
-            for batch in self.noisy(probed, level):
+            for batch in (batch for part in self.pieces(probed) for batch in self.noisy(part, level)):
                 done = complete(self.trained, batch, n_samples=1, draws=DRAWS, seed=self.seed, steps=self.steps)
                 given = (batch.x > 0) & (batch.x < 1)  # where noise was cut off it looks smaller than it is
                 if batch.given is not None:
@@ -129,14 +129,14 @@ class _Work:
                 left = (batch.x - done.mean).square() + done.std.square()
                 square, count = square + float(left[given].sum()), count + int(given.sum())
             level = min(level, math.sqrt(square / max(1, count)))
-        return level
+        return level if level >= LEAST_NOISE else 0.0
 
     def blend(self, level: float, progress: Progress | None) -> Unit:
         """Restores all tiles and blends them."""
         canvas = self.canvas
         total, weight = np.zeros((*canvas.size, canvas.channels), np.float32), np.zeros(canvas.size, np.float32)
-        for start in range(0, len(self.squares), TILES_AT_ONCE):
-            part = self.squares[start : start + TILES_AT_ONCE]
+        done = 0
+        for part in self.pieces(self.squares):
             means = [
                 expect(self.trained, batch, draws=DRAWS, seed=self.seed, steps=self.steps)
                 for batch in self.noisy(part, level)
@@ -148,9 +148,16 @@ class _Work:
                 window = _window(*size)
                 total[inside] += (values * window[..., None])[there]
                 weight[inside] += window[there]
+            done += len(part)
             if progress is not None:
-                progress(start + len(part), len(self.squares))
+                progress(done, len(self.squares))
         return total / weight[..., None]
+
+    def pieces(self, squares: Sequence[Square]) -> Iterator[Sequence[Square]]:
+        """Yields as many tiles at a time as fit into little memory."""
+        count = at_once(self.trained.preprocessing.event_shape, TILES_AT_ONCE)
+        for start in range(0, len(squares), count):
+            yield squares[start : start + count]
 
     def noisy(self, squares: Sequence[Square], level: float) -> list[Batch]:
         """Returns tiles with noise of a level on what is given; one batch for each colour that a grey model sees."""

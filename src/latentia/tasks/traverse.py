@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from latentia.core import Batch, Latents
+from latentia.core import Batch, Latents, at_once
 from latentia.data import Indices
 from latentia.errors import OptionError
 from latentia.metrics import aggregate_moments, information_per_latent
@@ -104,5 +104,6 @@ def most_typical(encoding: Encoding) -> Indices:
 def encode_own_samples(trained: TrainedModel, seed: int = 0) -> Encoding:
     """Encodes what the model generates, where there are no data at hand."""
     samples = generate(trained, OWN_SAMPLES, seed)
-    parts = (samples.rows(slice(start, start + BATCH)) for start in range(0, OWN_SAMPLES, BATCH))
+    size = at_once(trained.preprocessing.event_shape, BATCH)
+    parts = (samples.rows(slice(start, start + size)) for start in range(0, OWN_SAMPLES, size))
     return encode_batches(trained, (as_data(trained, part) for part in parts))

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from latentia.core import Latents, join_latents
 from latentia.metrics import active_level, pitch, spectral_centroid
-from latentia.noise import Stream
+from latentia.noise import Stream, seeded
 from latentia.runs import TrainedModel
 from latentia.tasks.encode import Encoding
 from latentia.tasks.sound import Waveform, sound
 from latentia.tasks.traverse import most_typical, traverse
-from latentia.tasks.walk import decode_means, seeded
+from latentia.tasks.walk import decode_means
 
 STEPS = 5
 DRAWS = 64

@@ -1,4 +1,4 @@
-"""What all tasks share: batches as the model sees them, latents decoded in pieces, noise that is a function of a seed.
+"""What all tasks share: batches as the model sees them, and latents decoded in pieces.
 
 Tasks speak the model's form: batches on the CPU of images (N, C, H, W) in [0, 1], standardised vectors, or sequences of
 features (N, T, F) with lengths. `present` turns that into what people look at, `sound` into what they hear.
@@ -6,9 +6,7 @@ features (N, T, F) with lengths. `present` turns that into what people look at, 
 
 from __future__ import annotations
 
-import contextlib
-import math
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,39 +14,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from latentia.core import Batch, Latents, join
+from latentia.core import Batch, Latents, at_once, join
 from latentia.data import Dataset, ImagePreprocessing, Indices, prepare
 from latentia.errors import OptionError
-from latentia.noise import Stream, kept_noise, seed_noise
 from latentia.runs import TrainedModel
 
 BATCH = 256
-NUMBERS = 2**23  # in a batch of large pictures
 SEQUENCES = 32  # of some seconds each, which take as much memory
-
-
-@contextlib.contextmanager
-def seeded(seed: int, stream: Stream, step: int = 0) -> Generator[None]:
-    """Makes torch's noise within the block a function of the arguments; the caller's random state stays as it is.
-
-    Raises:
-        OptionError: a negative seed.
-    """
-    if seed < 0:
-        raise OptionError(f"The seed must be at least 0, not {seed}.")
-    with kept_noise():
-        seed_noise(seed, stream, step)
-        yield
 
 
 def batches_of(dataset: Dataset, rows: Indices | Sequence[int] | None = None) -> Iterator[Indices]:
     """Yields positions in a data set, all or those of `rows`, as many at a time as fit into little memory."""
-    return row_batches(len(dataset), rows, at_once(dataset, BATCH) if dataset.lengths is None else SEQUENCES)
-
-
-def at_once(dataset: Dataset, most: int) -> int:
-    """Returns how many examples make a batch: `most`, or fewer where pictures are so large that it would not fit."""
-    return most if dataset.lengths is not None else max(1, min(most, NUMBERS // math.prod(dataset.x.shape[1:])))
+    size = SEQUENCES if dataset.lengths is not None else at_once(dataset.x.shape[1:], BATCH)
+    return row_batches(len(dataset), rows, size)
 
 
 def row_batches(n: int, rows: Indices | Sequence[int] | None = None, size: int = BATCH) -> Iterator[Indices]:
@@ -74,9 +52,10 @@ def look_at(trained: TrainedModel, dataset: Dataset, rows: Indices) -> Batch:
 def decode_means(trained: TrainedModel, latents: Latents) -> Batch:
     """Returns the likelihood's means for latents (K = 1) on the CPU; decodes a batch at a time."""
     parts: list[Batch] = []
+    size = at_once(trained.preprocessing.event_shape, BATCH)
     with torch.inference_mode():
-        for start in range(0, latents.n, BATCH):
-            piece = latents.rows(slice(start, start + BATCH)).to(trained.device)
+        for start in range(0, latents.n, size):
+            piece = latents.rows(slice(start, start + size)).to(trained.device)
             mean = trained.model.decode(piece).mean[0].float().cpu()
             parts.append(Batch(mean, lengths=None if piece.lengths is None else piece.lengths.cpu()))
     # Joined outside, so that callers get tensors that they may change in place.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from dataclasses import dataclass
+from typing import cast
 
 import psutil
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from latentia.core import Batch
 from latentia.models import LatentModel
+from latentia.noise import kept_noise
 from latentia.objectives import Objective
 
 MEASURED_STEPS = 3
@@ -27,7 +29,7 @@ class Estimate:
         parameters: number of weights.
         seconds_per_step: forward and backward pass of one batch.
         minutes: of the whole training.
-        memory_bytes: of the whole process.
+        memory_bytes: of the whole process, or of the GPU where the training runs there.
     """
 
     parameters: int
@@ -42,7 +44,7 @@ def estimate(model: LatentModel, objective: Objective, batch: Batch, total_steps
     Args:
         model: what will be trained.
         objective: what its loss will be.
-        batch: one prepared batch of the training's size.
+        batch: one prepared batch of the training's size, on the device of the training.
         total_steps: number of steps of the training.
     """
     parameters = sum(p.numel() for p in model.parameters())
@@ -52,17 +54,27 @@ def estimate(model: LatentModel, objective: Objective, batch: Batch, total_steps
         kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
         return tensor
 
-    trial = copy.deepcopy(model)
-    with torch.random.fork_rng(devices=[]):
+    device = batch.x.device
+    trial = copy.deepcopy(model).to(device)
+    trial = cast(LatentModel, trial.to(memory_format=torch.channels_last))  # pyright: ignore[reportCallIssue]
+    with kept_noise():
         with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
             _step(trial, objective, batch)
-        start = time.perf_counter()
+        start = _now(device)
         for _ in range(MEASURED_STEPS):
             _step(trial, objective, batch)
-        seconds = (time.perf_counter() - start) / MEASURED_STEPS
+        seconds = (_now(device) - start) / MEASURED_STEPS
     weights = 4 * parameters * COPIES_OF_WEIGHTS
-    memory = psutil.Process().memory_info().rss + 2 * sum(kept.values()) + weights
+    process = psutil.Process().memory_info().rss if device.type == "cpu" else 0
+    memory = process + 2 * sum(kept.values()) + weights
     return Estimate(parameters, seconds, total_steps * seconds / 60, memory)
+
+
+def _now(device: torch.device) -> float:
+    """Returns the time, in seconds, when all that a device was told to do is done."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
 
 
 def _step(model: LatentModel, objective: Objective, batch: Batch) -> None:

@@ -7,6 +7,7 @@ import copy
 import hashlib
 import logging
 import warnings
+from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -33,11 +34,11 @@ from latentia.data import (
     spoil,
     spread,
 )
-from latentia.errors import OptionError
+from latentia.errors import OptionError, RunError
 from latentia.files import make_folder
 from latentia.hardware import choose_precision, detect, tuned_cpu
 from latentia.models import ConditionalVAE, LatentModel, SequenceVAE, build_model, build_objective
-from latentia.noise import Stream, kept_noise, seed_noise
+from latentia.noise import Stream, kept_noise, seeded
 from latentia.objectives import Objective
 from latentia.runs import DataRecord, RunFolder, TrainedModel, write_config, write_model
 from latentia.training.callbacks import BestWeights, Checkpointer, EpochLog, Interruption, Limits
@@ -104,9 +105,10 @@ class Training:
         with tuned_cpu(), kept_noise():
             batch = prepare(self.dataset.batch(rows), self.trained.preprocessing)
             batch = spoil(give(batch, build_masks(self.config.training.masks)), self.config.training.noise)
-            precision = choose_precision(self.config.training.precision, detect())
-            with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
-                return estimate(self.model, self.objective, batch, self.steps_per_epoch * self.config.training.epochs)
+            hardware, steps = detect(), self.steps_per_epoch * self.config.training.epochs
+            precision = choose_precision(self.config.training.precision, hardware)
+            with torch.autocast(hardware.device, torch.bfloat16, enabled=precision == "bfloat16"):
+                return estimate(self.model, self.objective, batch.to(hardware.device), steps)
 
 
 def prepare_training(
@@ -140,22 +142,18 @@ def prepare_training(
     config = with_classes(config, dataset)
     seed = config.training.seed
     train, validation = holdout(dataset, config.data.validation_fraction, seed)
-    with kept_noise():
-        seed_noise(seed, Stream.INITIALISE)
+    with seeded(seed, Stream.INITIALISE):
         model = build_model(config.model, preprocessing.event_shape, parts)
     _require_fit(model, preprocessing)
     _require_masks(model, config.training)
     _require_changes(config.training, preprocessing)
-    with kept_noise():
-        seed_noise(seed, Stream.INITIALISE, 1)
+    with seeded(seed, Stream.INITIALISE, 1):
         _start(model, first_look(dataset, train, preprocessing, config.training.mirror), parts or {})
-    problems: dict[str, int] = {}
-    for problem in dataset.problems:
-        problems[problem.kind] = problems.get(problem.kind, 0) + 1
+    problems = dict(Counter(problem.kind for problem in dataset.problems))
     digest = labels_digest(dataset)
     record = DataRecord(name, fingerprint, len(train), len(validation), problems, digest, labels_file, skip_bad)
     trained = TrainedModel(model, preprocessing, config, record, dict(dataset.label_names))
-    objective = (parts or {}).get("objective") or build_objective(config.objective)
+    objective = build_objective(config.objective, parts)
     _require_label_weight(model, objective, dataset)
     return Training(model, objective, dataset, train, validation, trained)
 
@@ -197,7 +195,9 @@ def fit(
         training.steps_per_epoch,
         lambda index: training.dataset.name(index),
     )
-    if resume and run is not None:
+    if resume:
+        if run is None:
+            raise RunError("A training without a run folder left nothing to resume from.")
         module.load_training_state(load_checkpoint(run.last_checkpoint))
     elif run is not None:
         make_folder(run.path)

@@ -279,7 +279,8 @@ class VAEModule(pl.LightningModule):
         """Stops the training when a term is not finite, and says where it came from."""
         if bool(torch.isfinite(terms.loss).all()):
             return
-        term = "distortion" if not bool(torch.isfinite(terms.distortion).all()) else "rate"
+        terms_of = {"distortion": terms.distortion, "rate": terms.rate, "loss": terms.loss}
+        term = next(name for name, nats in terms_of.items() if not bool(torch.isfinite(nats).all()))
         bad = cast(list[int], (~torch.isfinite(terms.loss)).nonzero()[:, 0].tolist())
         positions = list(range(len(batch))) if batch.index is None else cast(list[int], batch.index.tolist())
         names = ", ".join(self.name_of(positions[i]) for i in bad[:3])

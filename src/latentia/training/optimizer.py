@@ -96,30 +96,41 @@ def orthogonalised(matrices: Tensor) -> Tensor:
 def build_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
     """Builds the optimiser of a configuration; each group keeps its full rate as `peak_lr`, for the schedule.
 
-    Weight decay is for the weights of layers; biases, offsets and the parameters of distributions are left alone.
-
     Args:
         model: what is trained.
         config: names the optimiser and its rates.
     """
-    named = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
-    layers = {name: weight for name, weight in named.items() if is_layer(name, weight)}
-    plain = [weight for name, weight in named.items() if name not in layers]
-    hidden = [weight for weight in layers.values() if config.optimizer == "muon" and _is_hidden(weight)]
-    others = [weight for weight in layers.values() if all(weight is not member for member in hidden)]
     rate, hidden_rate, decay = config.learning_rate, config.hidden_learning_rate, config.weight_decay
-    groups: list[dict[str, Any]] = [
-        {"params": others, "lr": rate, "peak_lr": rate, "weight_decay": decay},
-        {"params": plain, "lr": rate, "peak_lr": rate, "weight_decay": 0.0},
-    ]
+    layers, others = decay_groups(model, decay)
+    hidden = [weight for weight in layers["params"] if config.optimizer == "muon" and _is_hidden(weight)]
+    layers["params"] = [weight for weight in layers["params"] if all(weight is not member for member in hidden)]
+    groups = [{**group, "lr": rate, "peak_lr": rate} for group in (layers, others)]
     if not hidden:
         return torch.optim.AdamW(groups, betas=BETAS, fused=True)
     orthogonal = {"lr": hidden_rate, "peak_lr": hidden_rate, "weight_decay": decay, "orthogonal": True}
     return Muon([*groups, {"params": hidden, **orthogonal}], fused=True)
 
 
-def is_layer(name: str, weight: Tensor) -> bool:
-    """Whether a parameter is the weight of a layer, on which decay is; others belong to distributions or offsets."""
+def decay_groups(module: nn.Module, decay: float) -> list[dict[str, Any]]:
+    """Groups what is trained by its weight decay: the weights of layers, and all else.
+
+    Biases, offsets and the parameters of distributions are left alone: what places a distribution is not drawn to 0.
+
+    Args:
+        module: whose parameters.
+        decay: of layers.
+
+    Example:
+        >>> [(len(group["params"]), group["weight_decay"]) for group in decay_groups(nn.Linear(2, 3), 0.1)]
+        [(1, 0.1), (1, 0.0)]
+    """
+    named = [(name, weight) for name, weight in module.named_parameters() if weight.requires_grad]
+    layers = [weight for name, weight in named if _is_layer(name, weight)]
+    others = [weight for name, weight in named if not _is_layer(name, weight)]
+    return [{"params": layers, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
+
+
+def _is_layer(name: str, weight: Tensor) -> bool:
     return name.rpartition(".")[2].startswith("weight") and weight.dim() >= 2
 
 

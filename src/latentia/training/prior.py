@@ -11,7 +11,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,13 +25,12 @@ from latentia.models.sequence import length_nats
 from latentia.nets.recurrent import group_count, position_mask
 from latentia.noise import Stream, seed_noise
 from latentia.training.average import moving_average
-from latentia.training.optimizer import is_layer
+from latentia.training.optimizer import BETAS, decay_groups
 from latentia.training.schedule import learning_rate_factor
 
 WARMUP = 50
 CLIP = 50.0
 WEIGHT_DECAY = 0.01
-BETAS = (0.9, 0.99)
 AVERAGE = 0.99
 LOOKS = 30  # at held-out examples, in the whole of a fit
 AT_ONCE = 2048
@@ -113,7 +111,7 @@ def fit_prior(
     averaged = copy.deepcopy(model)
     learning, kept = _priors(model).requires_grad_(True), _priors(averaged)
     weights, averages = list(learning.parameters()), list(kept.parameters())
-    optimizer = torch.optim.AdamW(_decayed(learning), lr=config.learning_rate, betas=BETAS)
+    optimizer = torch.optim.AdamW(decay_groups(learning, WEIGHT_DECAY), lr=config.learning_rate, betas=BETAS)
     follow, size = moving_average(AVERAGE), min(config.batch_size, len(posteriors))
     costs: list[float] = []
     best = _copied(kept)
@@ -163,7 +161,7 @@ def prior_nats(model: LatentModel, posteriors: Posteriors) -> Tensor:
 
 
 def _frame_nats(model: SequenceVAE, code: Tensor, frames: Tensor, counts: Tensor) -> Tensor:
-    """Returns what the prior of the groups costs, the odds of the lengths included, nats for each sequence."""
+    """Returns what the prior of the groups costs, lengths included, nats for each sequence."""
     exists = position_mask(counts, frames.shape[2])
     mean, scale = frames
     # Behind the end there is nothing, and a normal distribution of no width would spoil the gradient.
@@ -176,13 +174,6 @@ def _frame_nats(model: SequenceVAE, code: Tensor, frames: Tensor, counts: Tensor
 def _priors(model: LatentModel) -> nn.ModuleDict:
     """Returns the priors of a model by their role; they are the model's own."""
     return nn.ModuleDict({role: getattr(model, role) for role in PRIOR_ROLES if hasattr(model, role)})
-
-
-def _decayed(priors: nn.Module) -> list[dict[str, Any]]:
-    """Groups parameters by their decay: what places a distribution is not drawn towards 0."""
-    layers = [weight for name, weight in priors.named_parameters() if is_layer(name, weight)]
-    others = [weight for name, weight in priors.named_parameters() if not is_layer(name, weight)]
-    return [{"params": layers, "weight_decay": WEIGHT_DECAY}, {"params": others, "weight_decay": 0.0}]
 
 
 def _copied(priors: nn.Module) -> dict[str, Tensor]:

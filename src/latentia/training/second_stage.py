@@ -14,7 +14,7 @@ from typing import Any, cast
 import torch
 
 from latentia.config import Config
-from latentia.core import Batch
+from latentia.core import Batch, at_once
 from latentia.data import Dataset, Indices, holdout, prepare, require_trainable, spread
 from latentia.errors import OptionError
 from latentia.hardware import tuned_cpu
@@ -129,7 +129,7 @@ def _posteriors(trained: TrainedModel, dataset: Dataset, rows: Indices, seed: in
     """Encodes examples; those that look different at each visit several times."""
     form = trained.preprocessing
     visits = VISITS if form.kind == "image" and form.binarize == "dynamic" else 1
-    size = min(BATCH, affordable(form.event_shape))
+    size = at_once(form.event_shape, BATCH)
 
     def batches() -> Iterator[Batch]:
         for visit in range(visits):

@@ -51,4 +51,4 @@ def test_a_prior_of_another_size_is_refused_before_the_model_looks_at_data(digit
 
 def test_a_posterior_is_not_shared_by_what_has_posteriors_of_its_own(masked) -> None:
     model = masked[0].model
-    assert model.expectation is not model.posterior
+    assert model.conditional_prior is not model.posterior

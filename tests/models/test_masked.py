@@ -92,9 +92,9 @@ def test_what_is_given_with_noise_is_asked_for_too() -> None:
     certain = given & (noise == 0)
     assert torch.equal(inferred.log_prob(x), inferred.rest.log_prob(x, ~certain))
     assert torch.equal(inferred.mean[:, 1:3], inferred.rest.mean[:, 1:3])
-    seen = model.expect(Batch(told, given=given, noise=noise)).mean  # what is told is all that it sees
-    assert torch.equal(model.expect(batch).mean, seen)
-    assert not torch.allclose(seen[1], model.expect(Batch(told, given=given)).mean[1])
+    seen = model.posterior_given(Batch(told, given=given, noise=noise)).mean  # what is told is all that it sees
+    assert torch.equal(model.posterior_given(batch).mean, seen)
+    assert not torch.allclose(seen[1], model.posterior_given(Batch(told, given=given)).mean[1])
 
 
 def test_everything_given_leaves_nothing_to_say() -> None:
@@ -119,9 +119,9 @@ def test_told_nothing_it_is_a_plain_vae(prior: str) -> None:
 def test_what_is_given_changes_what_is_expected_and_what_is_hidden_does_not() -> None:
     model, x, given = masked(), pictures(), some()
     other = torch.where(given, x, 1 - x)
-    before, behind = (model.expect(Batch(picture, given=given)) for picture in (x, other))
+    before, behind = (model.posterior_given(Batch(picture, given=given)) for picture in (x, other))
     assert torch.equal(before.mean, behind.mean)
-    changed = model.expect(Batch(torch.where(given, 1 - x, x), given=given))
+    changed = model.posterior_given(Batch(torch.where(given, 1 - x, x), given=given))
     assert not torch.allclose(before.mean, changed.mean)
     z = Latents(torch.zeros(2, 4, 3))
     assert torch.equal(
@@ -168,7 +168,7 @@ def test_one_look_serves_all_latents() -> None:
 def test_a_batch_that_was_looked_at_is_not_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
     model, batch = masked(), Batch(pictures(), given=some())
     z = Latents(torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(0)))
-    parts = (model.expect, lambda x: model.complete(z, x), model.marginal)
+    parts = (model.posterior_given, lambda x: model.complete(z, x), model.marginal)
     fresh, seen = [part(batch).mean for part in parts], model.look(batch)
     monkeypatch.setattr(model, "patches", None)
     for before, part in zip(fresh, parts, strict=True):

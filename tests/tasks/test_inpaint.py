@@ -111,7 +111,7 @@ def test_mean_and_deviation_are_those_of_many_samples(digits) -> None:
     result = complete(trained, batch, n_samples=4000, steps=0)
     assert torch.allclose(result.samples.mean(0), result.mean, atol=1e-4)
     with torch.no_grad():
-        z = trained.model.expect(batch).sample((4000,))
+        z = trained.model.posterior_given(batch).sample((4000,))
         drawn = trained.model.complete(Latents(z), batch).sample()
     open_to_it = ~batch.given
     assert result.std[open_to_it] == pytest.approx(drawn.std(0)[open_to_it], abs=0.03)
@@ -196,7 +196,7 @@ def test_refinement_explains_what_is_given_better(name, request) -> None:
         return nats + (prior.log_prob(z) - believed.log_prob(z)).mean(0)
 
     torch.manual_seed(0)
-    start = trained.model.expect(batch)
+    start = trained.model.posterior_given(batch)
     with torch.no_grad():
         end = refine(trained.model, batch, start, lambda likelihood: likelihood.log_prob(batch.x, batch.given), 100)
         assert (bound(end) > bound(start) + 1).all()

@@ -64,7 +64,7 @@ def test_holes_are_filled_by_a_model_that_saw_nothing_but_pictures_with_holes() 
     given = torch.from_numpy(observed[:200, None])
     batch = Batch(torch.where(given, truth, 1.0), given, given=given)
     with torch.inference_mode():
-        expected = trained.model.expect(batch).mean
+        expected = trained.model.posterior_given(batch).mean
         completed = trained.model.complete(Latents(expected[None]), batch).mean[0]
     plain = smooth_fill(batch.x, given, trained.model.guess.mean)
     error, of_a_surface = ((filled - truth)[~given].square().mean() for filled in (completed, plain))

@@ -92,8 +92,8 @@ def test_a_model_that_fills_in_says_something_else_only_where_nothing_is_given(m
     x, z = dataset.batch(range(3)).x, torch.randn(5, 3, 4)
     part, nothing = Batch(x, given=torch.rand(x.shape) < 0.5), Batch(x, given=torch.zeros_like(x).bool())
     old, new = trained.model, result.trained.model
-    assert torch.allclose(new.expect(part).log_prob(z), old.expect(part).log_prob(z))
-    assert torch.allclose(new.expect(nothing).log_prob(z), new.code_prior().log_prob(z), atol=1e-4)
+    assert torch.allclose(new.posterior_given(part).log_prob(z), old.posterior_given(part).log_prob(z))
+    assert torch.allclose(new.posterior_given(nothing).log_prob(z), new.code_prior().log_prob(z), atol=1e-4)
     for batch in (part, nothing):
         before, after = (complete(each, batch, n_samples=2) for each in (trained, result.trained))
         assert after.samples.shape == (2, 3, 1, 8, 8)

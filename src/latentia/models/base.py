@@ -25,8 +25,8 @@ class LatentModel(nn.Module, ABC):
         prior: the lazy prior of the code, the latents of an example as a whole; in a hierarchy of its top.
         likelihood: the lazy likelihood of the data.
         stride: positions of a sequence that share the latents of a group.
-        signs: numbers that the decoder takes beside the latents and the class.
-        sees_parts: whether it learned to `expect`, to `complete` and to give a `marginal` where a part is given.
+        extra_inputs: numbers that the decoder takes beside the latents and the class.
+        sees_parts: whether it learned `posterior_given`, `complete` and `marginal`, where a part is given.
         encoders: where its encoder is registered.
         decoders: where its decoder is registered.
     """
@@ -34,7 +34,7 @@ class LatentModel(nn.Module, ABC):
     prior: LazyPrior
     likelihood: LazyLikelihood
     stride: int = 1
-    signs: int = 0
+    extra_inputs: int = 0
     sees_parts: ClassVar[bool] = False
     encoders: ClassVar[Registry[Any]] = ENCODERS
     decoders: ClassVar[Registry[Any]] = DECODERS
@@ -96,10 +96,10 @@ class LatentModel(nn.Module, ABC):
         """Returns p(x|latents)."""
 
     def look(self, batch: Batch) -> Batch:
-        """Returns a batch with what it takes to `expect`, to `complete` and for `marginal`, worked out once for all."""
+        """Returns a batch with what `posterior_given`, `complete` and `marginal` take, worked out once for all."""
         return batch
 
-    def expect(self, batch: Batch) -> Distribution:
+    def posterior_given(self, batch: Batch) -> Distribution:
         """Returns what is believed of the code by one who sees only what is given of a batch, batch shape (N,).
 
         Models that were not trained for it take what is not given as unobserved.

@@ -63,7 +63,7 @@ def build_model(config: ModelConfig, event_shape: Shape, parts: Mapping[str, Any
     encoder = build(kind.encoders, "encoder", parts)
     posterior = partial(build, POSTERIORS, "posterior", features=encoder.features)
     made: dict[str, Any] = {}
-    code = config.latent_dim + classes + kind.signs  # what the decoder takes
+    code = config.latent_dim + classes + kind.extra_inputs  # what the decoder takes
     possible: dict[str, Callable[[], Any]] = {
         "posterior": posterior,
         "prior": lambda: build_prior(config, event_shape, "prior", parts),
@@ -72,7 +72,7 @@ def build_model(config: ModelConfig, event_shape: Shape, parts: Mapping[str, Any
         "label_prior": lambda: LabelPrior(classes),
         "label_posterior": lambda: LabelPosterior(encoder.features, classes),
         "decoder": partial(build, kind.decoders, "decoder", parts, latent_dim=code),
-        "expectation": lambda: posterior(features=made["decoder"].features),
+        "conditional_prior": lambda: posterior(features=made["decoder"].features),
         "group_posteriors": lambda: [
             build(POSTERIORS, "group_posterior", features=features, latent_dim=shape[0])
             for features, shape in zip(made["decoder"].features, made["decoder"].shapes, strict=True)

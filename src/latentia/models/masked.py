@@ -89,7 +89,7 @@ class MaskedVAE(LatentModel):
     Args:
         encoder: pictures, as far as they were observed, to features.
         posterior: features, with those of the given part mixed in, to the change of the linear model's q(z|x, given).
-        expectation: features of the given part to p(z|given part).
+        conditional_prior: features of the given part to p(z|given part).
         prior: p(z) where nothing is given.
         decoder: latents and the given part to the likelihood's parameters, as a change of surfaces through it; it takes
             one number more than there are latents, which says that they are unknown.
@@ -100,7 +100,7 @@ class MaskedVAE(LatentModel):
         >>> model = MaskedVAE(
         ...     encoder=nets.DenseEncoder((1, 8, 8), width=8),
         ...     posterior=distributions.ResidualGaussian(8, latent_dim=2),
-        ...     expectation=distributions.ResidualGaussian(4, latent_dim=2),
+        ...     conditional_prior=distributions.ResidualGaussian(4, latent_dim=2),
         ...     prior=distributions.StandardNormal(latent_dim=2),
         ...     decoder=nets.UNet(2 + 1, (1, 8, 8), (1, 8, 8), widths=(4, 6), blocks=(1, 1), dense=4),
         ...     likelihood=distributions.DiscretisedGaussian(),
@@ -112,13 +112,13 @@ class MaskedVAE(LatentModel):
 
     decoders = CONDITIONAL_DECODERS
     sees_parts = True
-    signs = 1
+    extra_inputs = 1
 
     def __init__(
         self,
         encoder: Encoder,
         posterior: LazyPosterior,
-        expectation: LazyPosterior,
+        conditional_prior: LazyPosterior,
         prior: LazyPrior,
         decoder: ConditionalDecoder,
         likelihood: LazyLikelihood,
@@ -127,7 +127,7 @@ class MaskedVAE(LatentModel):
         self.encoder = encoder
         self.mix = nn.Linear(decoder.features + prior.latent_dim, encoder.features)
         self.posterior = posterior
-        self.expectation = expectation
+        self.conditional_prior = conditional_prior
         self.prior = prior
         self.decoder = decoder
         self.likelihood = likelihood
@@ -143,7 +143,7 @@ class MaskedVAE(LatentModel):
         sight = self._look(batch)
         posterior = self._posterior(batch, sight)
         z = posterior.rsample((n_samples,))
-        group = LatentGroup(name="z", posterior=posterior, prior=self._expect(sight), sample=z)
+        group = LatentGroup(name="z", posterior=posterior, prior=self._prior_given(sight), sample=z)
         decoded = self._decode(z, sight, and_none=True)
         likelihood, marginal = (self._rest(part, batch, sight) for part in (decoded[:-1], decoded[-1:]))
         return Inference(latents=(group,), likelihood=likelihood, marginal=marginal)
@@ -172,8 +172,8 @@ class MaskedVAE(LatentModel):
     def look(self, batch: Batch) -> Seen:
         return Seen(**{part.name: getattr(batch, part.name) for part in fields(Batch)}, sight=self._look(batch))
 
-    def expect(self, batch: Batch) -> Distribution:
-        return self._expect(self._look(batch))
+    def posterior_given(self, batch: Batch) -> Distribution:
+        return self._prior_given(self._look(batch))
 
     def complete(self, latents: Latents, batch: Batch) -> Likelihood:
         sight = self._look(batch)
@@ -219,9 +219,9 @@ class MaskedVAE(LatentModel):
         change = self.posterior(F.relu(self.encoder(batch.x, batch.observed) + self.mix(features)))
         return diagonal_normal(linear.mean + change.mean, linear.stddev * change.stddev)
 
-    def _expect(self, sight: Sight) -> Distribution:
+    def _prior_given(self, sight: Sight) -> Distribution:
         any_given = sight.given.flatten(1).any(1)
-        return EitherPrior(any_given, self.expectation(sight.context.features), self.code_prior())
+        return EitherPrior(any_given, self.conditional_prior(sight.context.features), self.code_prior())
 
     def _decode(self, z: Tensor, sight: Sight, *, and_none: bool = False) -> Tensor:
         """Returns parameters for K latents of each picture and then, if wanted, for none: (K or K + 1, N, P, H, W)."""

@@ -94,14 +94,14 @@ class _Rung(nn.Module):
         self.above = nn.Conv2d(width, width, 1)
         self.below = nn.Conv2d(width, width, 1, bias=False)
         self.mix = ResidualConv(width)
-        self.expect = nn.Conv2d(width, 2 * latents, 1)
+        self.prior = nn.Conv2d(width, 2 * latents, 1)
         self.enter = nn.Conv2d(latents, width, 1)
         self.passage = nn.Sequential()
 
     @torch.no_grad()
     def start_softly(self) -> None:
         """Lets latents that say nothing yet disturb the state little, or it would learn to shut them out for good."""
-        zero_initialise(self.expect)
+        zero_initialise(self.prior)
         self.enter.weight.mul_(FIRST_STEP)
 
     def meet(self, state: Tensor, seen: Tensor) -> Tensor:
@@ -110,7 +110,7 @@ class _Rung(nn.Module):
         return F.relu(self.mix(self.above(F.relu(state)) + below.repeat(draws, 1, 1, 1)))
 
     def forward(self, state: Tensor, deviation: Tensor) -> Tensor:
-        location, raw = self.expect(F.relu(state)).chunk(2, dim=1)
+        location, raw = self.prior(F.relu(state)).chunk(2, dim=1)
         scale = torch.exp(LOG_SCALE_BOUND * torch.tanh(raw / LOG_SCALE_BOUND))
         return self.passage(state + self.enter(location + scale * deviation))
 

@@ -142,7 +142,7 @@ def _believe(trained: TrainedModel, batch: Batch, steps: int | None) -> _Belief:
     batch = shown.each(torch.clone).to(trained.device)
     seen = None if model.sees_parts else observation_of(batch)
     batch = model.look(batch)
-    code = model.expect(batch)
+    code = model.posterior_given(batch)
     if chosen and seen is not None:
         code = refine(model, batch, code, seen.nats, chosen)
     return _Belief(model, batch, code, seen)

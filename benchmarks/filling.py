@@ -61,7 +61,7 @@ class Pictures:
 def read_pictures(name: str, options: Options) -> Pictures:
     """Reads what is trained and tested on."""
     source = open_pictures(name, options.mirror)
-    most, validated = (20, 5) if options.quick else (TESTED, VALIDATED)
+    most, validated = (10, 3) if options.quick else (TESTED, VALIDATED)
     train, test = (source.read(split) for split in ("train", "test"))
     x, tested = (part.x.reshape(*part.x.shape[:3], -1) for part in (train, test))
     chosen = np.random.default_rng(0).permutation(len(x))[:validated]  # a mirror's pictures may be sorted
@@ -82,7 +82,7 @@ def train_model(name: str, options: Options) -> TrainedModel:
 
 def filling_minutes(options: Options) -> float:
     """Returns how long models that fill in are trained."""
-    return 0.3 if options.quick else MINUTES
+    return 0.2 if options.quick else MINUTES
 
 
 def kept_model(name: str, options: Options) -> TrainedModel:

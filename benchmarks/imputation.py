@@ -20,7 +20,7 @@ from latentia.data import Dataset
 from latentia.tasks import expect
 
 MISSING = 0.5
-QUICK = 2000  # training pictures of a quick run
+QUICK = 1000  # training pictures of a quick run
 SETTING = "mnist, half of the pixels missing"
 METRIC = "accuracy of a classifier"
 COMPLETE, ZERO, BIHARMONIC, OURS = (
@@ -57,7 +57,7 @@ def imputation_rows(options: Options) -> Iterator[Row]:
     test, labelled = source.load(trained.preprocessing, "test"), source.read("train")
     drawn = torch.from_numpy(labelled.x.reshape(-1, 1, 28, 28).copy())
     judge = features.classifier("mnist", drawn, torch.from_numpy(labelled.y), quick=options.quick)
-    count = 200 if options.quick else len(test)
+    count = 100 if options.quick else len(test)
     whole = test.batch(slice(0, count))
     given = with_holes(test, options.seed + 1).batch(slice(0, count)).observed
     assert given is not None

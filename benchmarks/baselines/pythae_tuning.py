@@ -20,6 +20,7 @@ SHARE = 0.25  # of the time that it is trained for in the end, of a second: smal
 FINALISTS = 2  # networks that have a second trial
 JUDGED, DRAWS = 200, 10  # held-out pictures and importance samples of a trial
 DIVERGED = 1e6  # nats
+SMALLEST_RATE = 1e-6  # below which it is not the rate that makes a training diverge
 
 
 def tuned(results: Results, peer: Peer, train: Tensor, held_out: Tensor, setting: str, minutes: float) -> Choice:
@@ -78,12 +79,17 @@ def train_as_chosen(peer: Peer, train: Tensor, seconds: float, choice: Choice, s
 
     Returns:
         The model, and the choice as details of a row, with the rate that it was trained at where that is another.
+
+    Raises:
+        ArithmeticError: it diverges at the smallest rate, too.
     """
     facts, final = asdict(choice), choice
     while True:
         try:
             return peer.train(train, seconds, final, seed), facts
         except ArithmeticError:
+            if final.learning_rate < SMALLEST_RATE:
+                raise
             final = replace(final, learning_rate=_rounded(final.learning_rate / STEP))
             facts = {**asdict(choice), "diverged_until": final.learning_rate}
 

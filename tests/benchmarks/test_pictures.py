@@ -234,6 +234,23 @@ def test_a_training_that_diverges_later_than_its_trial_begins_anew_at_a_smaller_
     assert facts == {"network": "small", "variant": "first", "learning_rate": 0.3, "diverged_until": 0.03}
 
 
+def test_a_training_that_diverges_at_every_rate_is_given_up() -> None:
+    pytest.importorskip("pythae")
+    from benchmarks.baselines.pythae_peers import Choice
+    from benchmarks.baselines.pythae_tuning import SMALLEST_RATE, train_as_chosen
+
+    tried = []
+
+    class Hopeless:
+        def train(self, pixels, seconds, choice, seed):
+            tried.append(choice.learning_rate)
+            raise ArithmeticError("NaN")
+
+    with pytest.raises(ArithmeticError):
+        train_as_chosen(Hopeless(), torch.zeros(1), 1.0, Choice("small", "first", 0.1), 0)
+    assert tried[-1] < SMALLEST_RATE <= tried[-2]
+
+
 def test_pythaes_training_says_when_it_has_diverged() -> None:
     pytest.importorskip("pythae")
     from benchmarks.baselines.pythae_peers import BINARY, Choice

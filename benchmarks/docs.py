@@ -16,11 +16,12 @@ MAY_BE_SHOWN = ("mnist", "fashion-mnist")  # the sets whose terms allow it
 HEAD = """# Benchmarks
 
 Generated from `benchmarks/results/*.json` by `python -m benchmarks.docs`; do not edit. Each figure was measured on
-the machine named beside it, peers and ours in the same run. Run one with `make bench NAME=density`, which needs a C
-compiler for one of the peers; `ARGS=--quick` checks in minutes that it works, and finished rows are kept, so that a
-run can be stopped and gone on with; `ARGS='--again PART'` measures a part anew. The sets `cifar10-part`, `orl-faces`
-and `omniglot-small` come from a mirror only: `ARGS='--data DIR'`, which may hold other pictures than the published ones
-under the same names; rows then say so. Pictures of faces and of CIFAR-10 are measured, not shown.
+the machine named beside it, peers and ours in the same run. Run one with `make bench NAME=density`, which installs a
+measure of speech quality that needs a C compiler; `ARGS=--quick` checks in minutes that it works, and finished rows are
+kept, so that a run can be stopped and gone on with; `ARGS='--again PART'` measures a part anew. The sets
+`cifar10-part`, `orl-faces` and `omniglot-small` come from a mirror only: `ARGS='--data DIR'`, which may hold other
+pictures than the published ones under the same names; rows then say so. Pictures of faces and of CIFAR-10 are measured,
+not shown.
 """
 
 

@@ -16,9 +16,10 @@ from latentia.models import MaskedVAE
 from latentia.report.repairs import SHOWN_MASKS, completed_rows
 from latentia.report.spectrogram import spectrograms
 from latentia.runs import TrainedModel, read_model
-from latentia.tasks import encode, generate, present, reconstruct, traverse
+from latentia.tasks import encode, generate, interpolate, present, reconstruct
 
 GAP = 24
+ENCODED = 5000
 SPOKEN = 6
 COMPLETED = 11
 
@@ -38,16 +39,17 @@ def main(run: str) -> None:
 
 
 def drawn(trained: TrainedModel) -> np.ndarray:
-    """Puts reconstructions, samples and traversals side by side."""
+    """Puts reconstructions, samples and ways from digit to digit side by side."""
     test = open_source("mnist").load(trained.preprocessing, "test")
     pairs = reconstruct(trained, test, range(32))
     original, mean = present(trained, pairs.original), present(trained, pairs.mean)
     rows = [part for start in range(0, 32, 8) for part in (original[start : start + 8], mean[start : start + 8])]
-    frames = traverse(trained, encode(trained, test, range(2000)), steps=8).frames
+    known = encode(trained, test, range(ENCODED))
+    ways = [interpolate(trained, test, (row, row + 1), steps=8, way="along-data", along=known) for row in range(8)]
     panels = [
         grid(np.concatenate(rows), columns=8),
         grid(present(trained, generate(trained, 64)), columns=8),
-        grid(present(trained, frames), columns=8),
+        grid(present(trained, join(ways)), columns=8),
     ]
     return side_by_side(panels)
 

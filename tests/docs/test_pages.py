@@ -1,4 +1,4 @@
-"""Every Python and shell block of the pages is executed, page by page, in an empty folder."""
+"""Every Python and bash block of the pages is executed, page by page; `sh` marks what sets up a whole machine."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from PIL import Image
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(python|bash)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LENGTHS = {"--epochs", "--resume", "--stage"}  # options by which a training is as long as its page wants it
 
 
 def make_photos(folder: Path) -> None:
@@ -36,6 +37,25 @@ def make_recordings(folder: Path) -> None:
         soundfile.write(folder / f"voice-{number}.wav", 0.1 * np.sin(2 * np.pi * (150 + 10 * number) * time), 8000)
 
 
+def make_files(folder: Path) -> None:
+    """The pictures, masks and recordings that pages name."""
+    generator = np.random.default_rng(0)
+    for name in ("me", "a", "b", "face", "street", "noisy"):
+        pixels = generator.integers(0, 256, (48, 64, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{name}.{'png' if name == 'noisy' else 'jpg'}")
+    mask = np.zeros((48, 64), np.uint8)
+    mask[10:20, 20:40] = 255
+    for name in ("hole", "person"):
+        Image.fromarray(mask).save(folder / f"{name}.png")
+    soundfile.write(folder / "a.wav", 0.1 * np.sin(np.arange(6000)), 8000)
+
+
+def arguments(words: list[str]) -> list[str]:
+    """What a line of shell gives to the command; where a page leaves the length of a training open, it is an epoch."""
+    short = words[1] == "train" and not LENGTHS & set(words)
+    return [*words[1:], *(("--epochs", "1") if short else ())]
+
+
 def page_script(page: Path) -> str:
     """One program of all blocks of a page; shell commands run through the package of this interpreter."""
     program = ["from latentia.cli.main import run"]
@@ -46,7 +66,7 @@ def page_script(page: Path) -> str:
         for line in body.splitlines():
             words = shlex.split(line, comments=True)
             if words and words[0] == "latentia":
-                program.append(f"assert run({words[1:]!r}) == 0")
+                program.append(f"assert run({arguments(words)!r}) == 0")
     return "\n".join(program)
 
 
@@ -54,6 +74,7 @@ def page_script(page: Path) -> str:
 def test_blocks_of_a_page_run(page: Path, tmp_path: Path) -> None:
     make_photos(tmp_path / "my_photos")
     make_recordings(tmp_path / "my_recordings")
+    make_files(tmp_path)
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "LATENTIA_CACHE": str(tmp_path / "cache")}
     done = subprocess.run(
         [sys.executable, "-c", page_script(page)],

@@ -22,7 +22,7 @@ AUDIO = {"soundfile": "reads and writes recordings", "espeakng_loader": "speaks 
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="Folder to write to.")] = Path("demo"),
 ) -> Outcome:
-    """Train on handwritten digits and show all that can be done with the model."""
+    """Train on handwritten and on spoken digits, and show all that can be done with the models."""
     from latentia.report.demo import run_demo
     from latentia.training.progress import TrainingProgress
 

@@ -39,6 +39,13 @@ def test_settings_are_laid_over_one_another() -> None:
     assert config.model == Config().model
 
 
+@pytest.mark.parametrize("name", ["objective=iwae", "objective.name=iwae", "objective={name: iwae}"])
+def test_the_order_of_settings_makes_no_difference(name: str) -> None:
+    for order in ([name, "objective.n_samples=7"], ["objective.n_samples=7", name]):
+        part = Config().with_settings(parse_assignments(order)).objective
+        assert (part.name, part.arguments) == ("iwae", {"n_samples": 7})
+
+
 def test_another_part_starts_from_its_own_defaults() -> None:
     config = Config().with_settings({"objective": {"beta": 4.0}}).with_settings({"objective": "iwae"})
     assert config.objective == Part(name="iwae")
@@ -239,3 +246,16 @@ def test_registries_explain_wrong_names_settings_and_objects() -> None:
         shapes.register("square")(type("Other", (), {}))
     square = shapes.build("square", {"colour": "blue"}, side=2.0, unrelated=5)
     assert shapes.arguments_of(square) == {"side": 2.0, "colour": "blue"}
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    settings = {"model": {"latent_dim": np.int64(7), "prior": {"name": "mixture", "components": np.int64(8)}}}
+    config = Config().with_settings(settings).with_settings({"objective": {"beta": np.float32(2)}})
+    assert config.model.prior.arguments == {"components": 8}
+    assert type(config.model.prior.arguments["components"]) is int
+    assert (config.model.latent_dim, config.objective.arguments["beta"]) == (7, 2.0)
+
+
+def test_what_no_file_of_settings_can_hold_is_refused() -> None:
+    with pytest.raises(OptionError, match="an object of type Tensor"):
+        Config().with_settings({"model": {"prior": {"name": "mixture", "components": torch.tensor(3)}}})

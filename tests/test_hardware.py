@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import platform
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -57,3 +61,27 @@ def test_bfloat16_is_native_where_it_is_faster(
     monkeypatch.setattr(hardware, "_cpu", lambda: ("some processor", flags))
     found = detect()
     assert (found.bfloat16, found.amx) == (native, amx)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no such knob")
+def test_memory_goes_back_to_the_system_after_training() -> None:
+    """In a process of its own, since what is freed depends on all that came before."""
+    program = """
+import psutil, torch
+from latentia.hardware import tuned_cpu
+
+def used():
+    return psutil.Process().memory_info().rss / 2**20
+
+with tuned_cpu():
+    torch.ones(8)
+    before = used()
+    parts = [torch.ones(2**18) for _ in range(200)]
+    del parts
+    kept = used() - before
+print(kept, used() - before)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    kept, left = map(float, done.stdout.split())
+    assert kept > 150  # MiB
+    assert left < 50

@@ -244,3 +244,32 @@ def test_long_names_and_odd_places(tmp_path: Path) -> None:
 def test_the_name_of_a_model_is_that_of_its_folder(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(run.path)
     assert read_model(Path()).name == "run"
+
+
+def test_weights_that_are_no_numbers_are_refused(run: RunFolder) -> None:
+    tensors = load_file(run.weights)
+    name = next(name for name, tensor in tensors.items() if tensor.is_floating_point())
+    tensors[name].view(-1)[0] = float("nan")
+    save_file(tensors, run.weights)
+    with pytest.raises(RunError, match=f"'{name}' holds values that are no numbers"):
+        read_model(run.path)
+
+
+def test_what_a_killed_training_left_half_written_is_removed(run: RunFolder) -> None:
+    run.checkpoints.mkdir()
+    left = [run.path / ".model.0123abcd.safetensors", run.checkpoints / ".last.89abcdef.safetensors"]
+    others = [run.path / ".notes.txt", run.path / ".model.backup12.safetensors"]
+    for path in (*left, *others):
+        path.touch()
+    with run.locked():
+        pass
+    assert not any(path.exists() for path in left)
+    assert all(path.exists() for path in others)
+
+
+def test_a_folder_with_nothing_whole_in_it_is_new(tmp_path: Path) -> None:
+    folder = RunFolder(make_folder(tmp_path / "run"))
+    (folder.path / ".config.0123abcd.json").touch()
+    assert folder.is_new()
+    (folder.path / "mine.txt").touch()
+    assert not folder.is_new()

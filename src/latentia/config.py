@@ -19,6 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from latentia.errors import FileError, OptionError, nearest
 
+# What reading YAML may end in: impossible dates and bytes that are no text are ValueErrors.
+NO_YAML = (yaml.YAMLError, ValueError, RecursionError)
+
 
 class Frozen(BaseModel):
     """Base of all configuration: immutable; unknown keys, NaN and infinite numbers are errors."""
@@ -37,6 +40,13 @@ class Section(Frozen):
         return value
 
 
+def _of_numpy(value: Any) -> Any:
+    """Returns a number or an array of NumPy as Python's."""
+    if type(value).__module__ != "numpy":
+        raise TypeError(f"a setting cannot hold an object of type {type(value).__name__}")
+    return value.tolist()
+
+
 class Part(BaseModel):
     """An exchangeable part: its registered name; every other key is an argument of its constructor."""
 
@@ -48,6 +58,17 @@ class Part(BaseModel):
     @classmethod
     def _name_alone(cls, value: Any) -> Any:
         return {"name": value} if isinstance(value, str) else value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain(cls, value: Any) -> Any:
+        """Brings numbers of NumPy into Python's, and refuses what no file of settings can hold."""
+        if not isinstance(value, Mapping):
+            return value
+        try:
+            return json.loads(json.dumps(dict(cast(Mapping[str, Any], value)), default=_of_numpy))
+        except (TypeError, RecursionError) as error:
+            raise ValueError(str(error)) from error
 
     @model_validator(mode="after")
     def _finite(self) -> Self:
@@ -222,6 +243,9 @@ class Config(Section):
             raise OptionError(_explain(error, origin)) from error
 
 
+_SECTIONS = frozenset(name for name, field in Config.model_fields.items() if isinstance(field.default, Section))
+
+
 def parse_assignments(assignments: list[str]) -> dict[str, Any]:
     """Turns `["objective.beta=4", ...]` into nested settings; values are read as YAML.
 
@@ -239,8 +263,8 @@ def parse_assignments(assignments: list[str]) -> dict[str, Any]:
             raise OptionError(f"'{assignment}' is not of the form key.path=value.")
         try:
             value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise OptionError(f"The value of '{path}' cannot be read: {text!r}.") from error
+        except NO_YAML as error:
+            raise OptionError(f"The value of '{path}' cannot be read: {text[:80]!r}.") from error
         nested: Any = value
         for key in reversed(path.split(".")):
             nested = {key: nested}
@@ -259,7 +283,7 @@ def read_settings(path: Path) -> dict[str, Any]:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise FileError(f"Cannot read the configuration {path}: {error.strerror or error}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except NO_YAML as error:
         raise OptionError(f"{path} is not a YAML file: {str(error).splitlines()[0]}.") from error
     if not isinstance(content, dict):
         raise OptionError(
@@ -278,13 +302,13 @@ def merge_settings(base: dict[str, Any], update: dict[str, Any]) -> dict[str, An
     merged = dict(base)
     for key, value in update.items():
         old = merged.get(key)
-        if isinstance(old, dict) and "name" in old and isinstance(value, str):
+        if isinstance(old, dict) and isinstance(value, str) and key not in _SECTIONS:
             value = {"name": value}
         if isinstance(old, str) and isinstance(value, dict):
             old = {"name": old}  # a part that was given by its name alone
         if isinstance(old, dict) and isinstance(value, dict):
             before, after = cast(dict[str, Any], old), cast(dict[str, Any], value)
-            renamed = "name" in after and after["name"] != before.get("name")
+            renamed = {"name"} <= before.keys() & after.keys() and before["name"] != after["name"]
             merged[key] = after if renamed else merge_settings(before, after)
         else:
             merged[key] = value

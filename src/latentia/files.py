@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import json
 import os
 import stat
@@ -14,6 +15,8 @@ from typing import Any
 
 import latentia
 from latentia.errors import FileError
+
+TOKEN = 8  # hexadecimal digits in the names of temporary files
 
 
 @contextlib.contextmanager
@@ -44,7 +47,7 @@ def replacing_together(*paths: Path) -> Generator[tuple[Path, ...]]:
         FileError: the disk is full, or a place cannot be written; then all stay as they were.
     """
     # The suffix stays, since some writers choose the format by it; the name is cut, since it may be as long as allowed.
-    temporaries = tuple(path.parent / f".{path.stem[:32]}.{uuid.uuid4().hex[:8]}{path.suffix}" for path in paths)
+    temporaries = tuple(path.parent / f".{path.stem[:32]}.{uuid.uuid4().hex[:TOKEN]}{path.suffix}" for path in paths)
     try:
         modes: list[int] = []
         for path, temporary in zip(paths, temporaries, strict=True):
@@ -66,6 +69,12 @@ def replacing_together(*paths: Path) -> Generator[tuple[Path, ...]]:
         for temporary in temporaries:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+
+def leftovers(path: Path) -> list[Path]:
+    """Returns the temporary files of a path that processes left behind which were killed while they wrote it."""
+    name = f".{glob.escape(path.stem[:32])}.{TOKEN * '[0-9a-f]'}{glob.escape(path.suffix)}"
+    return list(path.parent.glob(name))
 
 
 def regular_size(path: Path) -> int:

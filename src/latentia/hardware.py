@@ -14,12 +14,13 @@ from typing import Literal
 import psutil
 import torch
 
-# Names and numbers from glibc's malloc.h, and the values that suit training.
+# Names and numbers from glibc's malloc.h; the values that suit training, and those of a process that has freed tensors.
 GLIBC_ALLOCATOR = {
-    "M_ARENA_MAX": (-8, 1),
-    "M_MMAP_MAX": (-4, 0),
-    "M_TRIM_THRESHOLD": (-1, 2**31 - 1),
-    "M_TOP_PAD": (-2, 64 * 2**20),
+    "M_ARENA_MAX": (-8, 1, 64),
+    "M_MMAP_MAX": (-4, 0, 65536),
+    "M_MMAP_THRESHOLD": (-3, 32 * 2**20, 32 * 2**20),
+    "M_TRIM_THRESHOLD": (-1, 2**31 - 1, 64 * 2**20),
+    "M_TOP_PAD": (-2, 64 * 2**20, 128 * 2**10),
 }
 
 Precision = Literal["float32", "bfloat16"]
@@ -88,23 +89,24 @@ def tuned_cpu() -> Generator[None]:
     """Makes PyTorch fast on CPUs while the block runs; best entered before the first parallel operation.
 
     Vanishing gradients let Adam's moments decay to denormal numbers, with which CPUs are many times slower, so those
-    are flushed to zero. Afterwards the caller's arithmetic is as it was.
+    are flushed to zero. Afterwards the caller's arithmetic is as it was, and memory goes back to the system.
     """
     before = _flushes_denormals()
     torch.set_flush_denormal(True)
-    _keep_freed_memory()
+    _keep_freed_memory(True)
     try:
         yield
     finally:
         torch.set_flush_denormal(before)
+        _keep_freed_memory(False)
 
 
 def _flushes_denormals() -> bool:
     return bool((torch.full((1,), 1e-38) * 1e-3 == 0).item())
 
 
-def _keep_freed_memory() -> None:
-    """Has glibc keep the memory that tensors give back, instead of returning it to the system after each step.
+def _keep_freed_memory(keep: bool) -> None:
+    """Has glibc keep the memory that tensors give back, instead of returning it to the system after each step; or not.
 
     Taking it anew means clearing every page again; training is about 15 % faster without (`benchmarks/speed.py`), and
     one arena serves all threads, since the backward pass frees what the forward pass took. Other C libraries have
@@ -113,8 +115,10 @@ def _keep_freed_memory() -> None:
     if platform.libc_ver()[0] != "glibc":
         return
     libc = ctypes.CDLL(None)
-    for parameter, value in GLIBC_ALLOCATOR.values():
-        libc.mallopt(parameter, value)
+    for parameter, kept, usual in GLIBC_ALLOCATOR.values():
+        libc.mallopt(parameter, kept if keep else usual)
+    if not keep:
+        libc.malloc_trim(0)
 
 
 def _cpu() -> tuple[str, set[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Generator
 from enum import IntEnum
 
@@ -10,6 +11,8 @@ import numpy as np
 import torch
 
 from latentia.errors import OptionError
+
+_ALONE = threading.RLock()  # torch has one random state for all threads
 
 
 class Stream(IntEnum):
@@ -37,12 +40,14 @@ def kept_noise() -> Generator[None]:
 def seeded(seed: int, stream: Stream, step: int = 0) -> Generator[None]:
     """Makes torch's noise within the block a function of the arguments; the caller's random state stays as it is.
 
+    Blocks of other threads wait, so that models can be used by several at once; trainings do not.
+
     Raises:
         OptionError: a negative seed.
     """
     if seed < 0:
         raise OptionError(f"The seed must be at least 0, not {seed}.")
-    with kept_noise():
+    with _ALONE, kept_noise():
         seed_noise(seed, stream, step)
         yield
 

@@ -89,7 +89,9 @@ class Registry(Generic[T]):
         known = {key: value for key, value in sizes.items() if key in parameters}
         try:
             return self.get(name)(**{**known, **arguments})
-        except (TypeError, RuntimeError) as error:  # PyTorch refuses impossible sizes, and those beyond memory
+        except OptionError:
+            raise
+        except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:  # PyTorch's of sizes beyond memory
             reason = str(error).splitlines()[0]
             raise OptionError(f"The {self.kind} '{name}' cannot be built: {reason}.") from error
 

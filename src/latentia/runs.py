@@ -26,6 +26,7 @@ from latentia.data import Preprocessing, SpeechPreprocessing
 from latentia.errors import LatentiaError, OptionError, RunError
 from latentia.files import (
     as_json,
+    leftovers,
     make_folder,
     replacing_together,
     require_permission,
@@ -34,6 +35,7 @@ from latentia.files import (
     write_text,
 )
 from latentia.models import LatentModel, Vocoder, build_model, build_vocoder
+from latentia.noise import Stream, seeded
 from latentia.tensors import read_tensors, save_tensors
 
 FORMAT_VERSION = 1
@@ -103,6 +105,9 @@ class RunFolder:
             ) from error
         except OSError as error:
             raise write_error(self.path, error) from error
+        for left in self._left_behind():
+            with contextlib.suppress(OSError):
+                left.unlink()
         try:
             yield
         finally:
@@ -113,8 +118,12 @@ class RunFolder:
             lock.release()
 
     def is_new(self) -> bool:
-        """Tells whether there is nothing at this place yet but perhaps an empty folder."""
-        return not self.path.is_dir() or all(path.name == LOCK for path in self.path.iterdir())
+        """Tells whether there is nothing at this place yet but perhaps a folder without anything whole in it."""
+        return not self.path.is_dir() or set(self.path.iterdir()) <= {self.path / LOCK, *self._left_behind()}
+
+    def _left_behind(self) -> list[Path]:
+        """Returns what killed trainings have left half written; only whoever has the lock writes these files."""
+        return [left for path in (self.config, self.weights, self.last_checkpoint) for left in leftovers(path)]
 
 
 @dataclass(frozen=True)
@@ -325,6 +334,11 @@ def read_model(path: Path | str) -> TrainedModel:
     if not run.weights.exists() and run.last_checkpoint.exists():
         raise RunError(f"The training in {run.path} has not finished; go on with: latentia train ... --resume")
     tensors, _ = read_tensors(run.weights)
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and tensor.isnan().any():
+            raise RunError(
+                f"{run.weights} is damaged: '{name}' holds values that are no numbers; train the model anew."
+            )
     model = _rebuild(run, config, preprocessing, tensors)
     return TrainedModel(model.eval().requires_grad_(False), preprocessing, config, record, labels, version, run.path)
 
@@ -334,7 +348,7 @@ def _rebuild(run: RunFolder, config: Config, preprocessing: Preprocessing, tenso
     shape = preprocessing.event_shape
     try:
         # Without memory first, and no deeper than the weights: a hostile configuration could ask for any amount.
-        with torch.random.fork_rng(devices=[]), torch.device("meta"), _at_most(4 * len(tensors) + 100):
+        with seeded(0, Stream.INITIALISE), torch.device("meta"), _at_most(4 * len(tensors) + 100):
             expected = _forms(build_model(config.model, shape).state_dict())
     except (LatentiaError, RuntimeError, ValueError, TypeError, OverflowError) as error:
         raise RunError(f"The model that {run.config} describes cannot be built: {error}") from error
@@ -345,7 +359,7 @@ def _rebuild(run: RunFolder, config: Config, preprocessing: Preprocessing, tenso
             f"{run.weights} does not fit {run.config}: the tensor '{wrong}' is {found.get(wrong, 'missing')}, expected "
             f"{expected.get(wrong, 'none')}."
         )
-    with torch.random.fork_rng(devices=[]):
+    with seeded(0, Stream.INITIALISE):
         model = build_model(config.model, shape)
     model.load_state_dict(tensors)
     return model

@@ -32,6 +32,12 @@ from latentia.runs import RunFolder
         (("digits", "--set", "preset=5"), "'preset'"),
         (("digits", "--set", "model.encoder={name: dense, width: -4}"), "'dense'"),
         (("digits", "--set", "model.encoder={name: dense, width: 1000000000000}"), "'dense'"),
+        (("digits", "--set", "model.likelihood.initial_scale=0"), "initial_scale must be above 0"),
+        (("digits", "--set", "objective.n_samples=2.5", "--set", "objective.name=iwae"), "'iwae'"),
+        (("digits", "--preset", "inpainting", "--set", "training.masks=[{name: strokes, count: 2.5}]"), "'strokes'"),
+        (("digits", "--set", "model.prior={name: mixture, components: 0}"), "at least 1 component"),
+        (("digits", "--set", "model.label=2024-13-01"), "'model.label' cannot be read"),
+        (("digits", "--set", "model.label=" + "[" * 5000), "'model.label' cannot be read"),
         (("digits", "--epochs", "0"), "--epochs"),
         (("digits", "--max-minutes", "-1"), "training.max_minutes"),
         (("digits", "--config", "none.yaml"), "none.yaml"),
@@ -57,7 +63,11 @@ def test_options_of_train(cli, tmp_path, monkeypatch, options, said):
 
 
 @pytest.mark.parametrize(
-    "content", ["- a\n- b\n", "{: [", "training: 7\n", "training: {epochs: [1]}\n", "\x00\xff", "[" * 5000]
+    "content",
+    [
+        *("- a\n- b\n", "{: [", "training: 7\n", "training: {epochs: [1]}\n", "\x00\xff", "[" * 5000),
+        "model: {label: 2024-13-01}\n",
+    ],
 )
 def test_configuration_file_of_a_wrong_type(cli, tmp_path, content):
     path = tmp_path / "mine.yaml"

@@ -13,8 +13,10 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import latentia
 from latentia.errors import FileError
 from latentia.tensors import read_tensors
 
@@ -118,6 +120,33 @@ def limit_file_size() -> None:
     # Beyond the limit a write fails as it does on a full disk, once its signal is ignored.
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+
+def test_a_second_ctrl_c_leaves_the_interpreter_alive(monkeypatch):
+    """Lightning answers it with SystemExit, and would have SIGINT ignored from then on."""
+    from latentia.training.module import VAEModule
+
+    def pressed_again(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(VAEModule, "training_step", pressed_again)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        latentia.VAE(latent_dim=2, epochs=1).fit(np.random.default_rng(0).normal(size=(40, 5)))
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_ctrl_c_before_the_first_step_leaves_signals_as_they_were(monkeypatch):
+    from latentia.training.module import VAEModule
+
+    def pressed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(VAEModule, "configure_optimizers", pressed)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        latentia.VAE(latent_dim=2, epochs=1).fit(np.random.default_rng(0).normal(size=(40, 5)))
+    assert signal.getsignal(signal.SIGINT) == before
 
 
 def test_a_second_ctrl_c_stops_at_once(cli, monkeypatch, tmp_path, tiny):

@@ -43,7 +43,7 @@ def test_a_class_that_the_model_does_not_know(cli, conditional, trained, tmp_pat
     assert result.code == 2
     assert "did you mean 'even'? Valid: even, odd" in result.json["error"]["message"]
     assert "labels 'label', not 'word'" in cli("generate", conditional, "--word", "even", "-o", tmp_path / "out").err
-    assert "trained without labels" in cli("generate", trained, "--label", "3", "-o", tmp_path / "out").err
+    assert "train with --preset conditional" in cli("generate", trained, "--label", "3", "-o", tmp_path / "out").err
     both = cli("generate", conditional, "--label", "even", "--emotion", "odd", "-o", tmp_path / "out")
     assert "give one of" in both.err
     assert not (tmp_path / "out").exists()

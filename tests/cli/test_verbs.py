@@ -143,6 +143,51 @@ def test_embed_folder_with_labels(cli, trained, pictures, tmp_path):
         assert np.allclose(latents["mean"], z, atol=1e-6)
 
 
+def test_files_that_were_left_out_are_named(cli, trained, pictures, tmp_path):
+    data = Path(shutil.copytree(pictures, tmp_path / "data"))
+    (data / "even" / "digit0.png").write_bytes(b"")
+    ends = [data / "even" / "digit2.png", data / "odd" / "digit1.png"]
+    latents = cli("embed", trained, data, "-o", tmp_path / "z.npz", "--json")
+    assert latents.json["left_out"] == ["even/digit0.png"]
+    along = cli("interpolate", trained, *ends, "-o", tmp_path / "out", "--way", "along-data", "--data", data)
+    measured = cli("evaluate", trained, data, "-o", tmp_path / "evaluation")
+    for result in (latents, along, measured):
+        assert result.code == 0, result.err
+        assert "even/digit0.png" in result.err
+    assert "digit" not in cli("embed", trained, pictures, "-o", tmp_path / "z.npz").err
+
+
+def test_a_wrong_labels_file_is_what_is_blamed(cli, trained, pictures, tmp_path):
+    mixed = Path(shutil.copytree(pictures, tmp_path / "mixed"))
+    (mixed / "voice.wav").write_bytes(b"not even a recording")
+    (tmp_path / "wrong.csv").write_text("file_name,label\nno-such.png,a\n")
+    for verb in (("embed", "-o", tmp_path / "z.npz"), ("evaluate", "-o", tmp_path / "out")):
+        result = cli(verb[0], trained, mixed, *verb[1:], "--labels", tmp_path / "wrong.csv")
+        assert result.code == 2
+        assert "no-such.png" in result.err
+
+
+def test_a_single_example_is_no_collapse(cli, trained, pictures, tmp_path):
+    """Of one example nothing varies, whatever the latents say of it."""
+    (tmp_path / "one").mkdir()
+    shutil.copy(pictures / "odd" / "digit1.png", tmp_path / "one")
+    result = cli("evaluate", trained, tmp_path / "one", "-o", tmp_path / "out", "--json")
+    assert result.code == 0, result.err
+    assert result.json["metrics"]["active_units"] is None
+    assert "in use" not in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_examples_beyond_all_numbers_are_named(cli, tmp_path):
+    x = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    assert cli("train", tmp_path / "x.npy", "-o", tmp_path / "run", "--epochs", 1).code == 0
+    x[7, 1] = 9.97e36  # as some formats mark what is missing
+    np.save(tmp_path / "x.npy", x)
+    result = cli("evaluate", tmp_path / "run", tmp_path / "x.npy", "-o", tmp_path / "out")
+    assert result.code == 2
+    assert "example 7" in result.err
+
+
 def test_evaluate_a_named_set_uses_its_test_split(cli, trained, tmp_path):
     result = cli("evaluate", trained, "digits", "-o", tmp_path / "out", "--is-samples", 8, "--json")
     assert result.code == 0

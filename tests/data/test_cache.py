@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import latentia
 from latentia.config import DataConfig
 from latentia.data import (
     ImagePreprocessing,
@@ -190,6 +191,28 @@ def test_two_processes_may_decode_the_same_data(photos, little_memory):
     dataset = open_source(photos).load(FORM, progress=overtake)
     assert len(dataset) == 12
     assert len(list((cache_folder() / "rows").iterdir())) == 1
+
+
+def test_what_was_not_used_for_long_is_deleted(photos, little_memory):
+    rows = cache_folder() / "rows"
+    load(photos)
+    (mine,) = rows.iterdir()
+    for name, days in (("used-lately-v1", 20), ("forgotten-v1", 40)):
+        (rows / name).mkdir()
+        (rows / name / "x").touch()
+        for path in (rows / name / "x", rows / name, mine, *mine.iterdir()):
+            os.utime(path, (time.time() - days * 86400,) * 2)
+    load(photos)  # is use, though nothing is written
+    load(photos, ImagePreprocessing(height=9, width=9, channels=3))
+    assert "forgotten-v1" not in {path.name for path in rows.iterdir()}
+    assert {"used-lately-v1", mine.name} <= {path.name for path in rows.iterdir()}
+
+
+def test_arrays_of_a_program_stay_in_memory(little_memory):
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8)
+    model = latentia.ImageVAE(latent_dim=2, epochs=1).fit(images)
+    assert model.transform(images).shape == (40, 2)
+    assert not (cache_folder() / "rows").exists()
 
 
 def test_what_killed_processes_left_is_swept_away(photos, little_memory):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 
 import numpy as np
@@ -319,3 +320,28 @@ def test_settings_may_name_the_preset_as_files_do(digits):
     assert vae.trained_.config.model.kind == "ladder"
     with pytest.raises(OptionError, match="did you mean 'ladder'"):
         ImageVAE(settings={"preset": "lader"}).fit(digits)
+
+
+def test_recordings_are_not_called_vectors():
+    with pytest.raises(DataError, match="holds recordings; ImageVAE takes pictures, SpeechVAE"):
+        ImageVAE().fit("spoken-digits")
+
+
+def test_models_may_be_used_by_several_threads(fitted, digits, tmp_path):
+    """Results are functions of their seeds, whatever other threads draw."""
+    fitted.save_pretrained(tmp_path / "run")
+    missing = np.eye(8, dtype=bool)
+
+    def at_work(number: int) -> np.ndarray:
+        if number % 4 == 3:
+            latentia.load(tmp_path / "run")
+        samples = fitted.sample(6, random_state=number % 3)
+        return np.concatenate([samples, fitted.inpaint(digits[0], missing, 2, random_state=number % 3).samples])
+
+    alone = [at_work(number) for number in range(3)]
+    state = torch.random.get_rng_state()
+    with ThreadPoolExecutor(6) as pool:
+        together = list(pool.map(at_work, range(30)))
+    assert torch.equal(torch.random.get_rng_state(), state)
+    for number, made in enumerate(together):
+        np.testing.assert_array_equal(made, alone[number % 3])

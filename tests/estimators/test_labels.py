@@ -81,7 +81,7 @@ def test_labels_change_nothing_about_what_is_known_of_a_picture(fitted):
 def test_another_preset_learns_without_labels():
     model = ImageVAE(**SMALL, preset="image").fit(X[:90], Y[:90])
     assert model.trained_.config.model.label is None
-    with pytest.raises(OptionError, match="without labels"):
+    with pytest.raises(OptionError, match="did not learn the labels"):
         model.sample(1, y=3)
 
 

@@ -49,6 +49,9 @@ def test_collapse():
     assert find_collapse(GOOD, ELBO) is None
     assert find_collapse(GOOD, beta) is None
     assert find_collapse(replace(GOOD, active_units=0), ELBO).severity == "problem"
+    assert find_collapse(replace(GOOD, active_units=None), ELBO) is None  # of a single example
+    assert find_collapse(replace(GOOD, active_units=None, rate_nats=0.01), ELBO).severity == "problem"
+    assert "uses its 20 latents" in verdict(replace(GOOD, active_units=None), ())
     assert find_collapse(replace(GOOD, rate_nats=0.01), ELBO).severity == "problem"
     assert "-" not in find_collapse(replace(GOOD, rate_nats=-0.03), ELBO).text.split("about")[0]  # an estimate
     assert find_collapse(replace(GOOD, active_units=3), ELBO).severity == "note"

@@ -7,7 +7,8 @@ import shutil
 import sys
 import textwrap
 import unicodedata
-from collections.abc import Generator
+from collections import Counter
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
@@ -80,6 +81,19 @@ def count(number: int, noun: str) -> str:
         ('1 picture', '1234 pictures')
     """
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def tell_problems(problems: Sequence[Problem], more: str = "") -> None:
+    """Says in a sentence how many files had which problems, and what the first one is.
+
+    Args:
+        problems: of a data set.
+        more: where the others can be read.
+    """
+    if problems:
+        kinds = Counter(problem.kind for problem in problems)
+        listed = ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items()))
+        say(f"Problems with files ({listed}){more}; the first: {explain(problems[0]).rstrip('.')}.")
 
 
 def explain(problem: Problem) -> str:

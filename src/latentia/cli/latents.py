@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from latentia.cli.console import count, reading
+from latentia.cli.console import count, reading, tell_problems
 from latentia.cli.options import DataArgument, LabelsFile, Mirror, RunArgument, SkipBad
 from latentia.cli.outcome import Outcome
 
@@ -51,9 +51,12 @@ def embed(
     from latentia.tasks import encode
 
     parts: list[dict[str, NDArray[Any]]] = []
+    left_out: list[str] = []
     for split in source.splits:
         with reading(source.name) as progress:
             dataset = source.load(trained.preprocessing, split, skip_bad=skip_bad, progress=progress)
+        tell_problems(dataset.problems)
+        left_out += [problem.file_name for problem in dataset.problems if problem.skipped]
         encoding = encode(trained, dataset)
         part = {"mean": encoding.mean, "std": encoding.std, **_columns(dataset)}
         if frames:
@@ -67,7 +70,7 @@ def embed(
         _write_arrays(temporary, arrays)
     n = len(arrays["mean"])
     text = f"Wrote the latents of {count(n, 'example')} to {output}: arrays {', '.join(arrays)}."
-    return Outcome(text, {"output": str(output), "n_examples": n, "arrays": list(arrays)})
+    return Outcome(text, {"output": str(output), "n_examples": n, "arrays": list(arrays), "left_out": left_out})
 
 
 def _frames(encoding: Encoding) -> dict[str, NDArray[Any]]:

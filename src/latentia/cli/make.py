@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from latentia.cli.console import count, reading
+from latentia.cli.console import count, reading, tell_problems
 from latentia.cli.media import Medium, medium_of, require_no_input
 from latentia.cli.options import Mirror, OutputFolder, RunArgument, Seed, SkipBad
 from latentia.cli.outcome import Outcome
@@ -138,6 +138,7 @@ def _along(trained: TrainedModel, way: str, data: str | None, mirror: Path | Non
     source = open_for(data, trained.preprocessing.kind, mirror=mirror)
     with reading(source.name) as progress:
         dataset = source.load(trained.preprocessing, skip_bad=skip_bad, progress=progress)
+    tell_problems(dataset.problems)
     return encode(trained, dataset, spread(np.arange(len(dataset)), MOST_EXAMPLES))
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from latentia.cli.console import count, reading, say
+from latentia.cli.console import count, reading, say, tell_problems
 from latentia.cli.options import DataArgument, LabelsFile, Mirror, NoMedia, OutputFolder, RunArgument, Seed, SkipBad
 from latentia.cli.outcome import Outcome
 
@@ -38,6 +38,7 @@ def evaluate(
     split = "test" if "test" in source.splits else source.splits[0]
     with reading(source.name) as progress:
         dataset = source.load(trained.preprocessing, split, skip_bad=skip_bad, progress=progress)
+    tell_problems(dataset.problems, " are listed in the report")
     rows, which = _unseen(trained, source, split, dataset)
     n = len(dataset) if rows is None else len(rows)
     say(f"Evaluating on {count(n, 'example')}: {which}.")
@@ -57,11 +58,11 @@ def evaluate(
 
 def describe(metrics: Metrics) -> str:
     """Says the main figures in a sentence."""
+    used = "" if metrics.active_units is None else f", {metrics.active_units} of {metrics.latent_dim} latents in use"
     likelihood = "" if metrics.nll_nats is None else f" Importance-sampled log likelihood {-metrics.nll_nats:.2f} nats."
     return (
         f"ELBO {metrics.elbo_nats:.2f} nats on {count(metrics.n_examples, 'example')}: distortion "
-        f"{metrics.distortion_nats:.2f}, rate {metrics.rate_nats:.2f}, {metrics.active_units} of {metrics.latent_dim} "
-        f"latents in use.{likelihood}"
+        f"{metrics.distortion_nats:.2f}, rate {metrics.rate_nats:.2f}{used}.{likelihood}"
     )
 
 

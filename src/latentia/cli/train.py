@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from latentia.cli.console import count, explain, say
+from latentia.cli.console import count, say, tell_problems
 from latentia.cli.job import Job, labels_per_class, load_data, require_same_data, require_same_labels
 from latentia.cli.measure import describe
 from latentia.cli.options import DataArgument, Mirror, NoMedia, SkipBad
@@ -188,7 +188,7 @@ def _announce(training: Training, job: Job, done: int = 0) -> None:
         f"{job.source.name}: {count(len(dataset), noun)}{_minutes(training)}, {len(training.train)} to train on and "
         f"{len(training.validation)} held out. {training.trained.preprocessing.describe()}"
     )
-    _tell_problems(training)
+    tell_problems(training.dataset.problems, " are listed in the report")
     needs = training.estimate()
     model = config.model
     say(
@@ -213,14 +213,6 @@ def _minutes(training: Training) -> str:
     if lengths is None or form.kind != "speech":
         return ""
     return f" ({float(lengths.sum()) / form.sample_rate / 60:.1f} minutes)"
-
-
-def _tell_problems(training: Training) -> None:
-    kinds = training.trained.data.problems
-    if kinds:
-        listed = ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items()))
-        first = explain(training.dataset.problems[0]).rstrip(".")
-        say(f"Problems with files ({listed}) are listed in the report; the first: {first}.")
 
 
 def _wanted_kind(run: RunFolder, settings: dict[str, Any] | None) -> FileKind | None:

@@ -123,7 +123,8 @@ class ArraySource:
         n, shape = len(x), form.row_shape
         if max(x.nbytes, n * int(np.prod(shape))) <= IN_MEMORY_BYTES:
             return form.fit_array(x)
-        key = row_key(self.fingerprint(), form, split)
+        # What a program holds in memory has no place on the disk.
+        key = None if self.name == ARRAYS else row_key(self.fingerprint(), form, split)
         rows = keep_rows(key, n, shape, _chunks(x, form, progress))
         return rows.x, rows.observed
 

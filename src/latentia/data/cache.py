@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import time
+import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from latentia.errors import FileError
 
 IN_MEMORY_BYTES = 64 * 2**20
 DAY_SECONDS = 24 * 3600
+KEPT_DAYS = 30  # since they were used last
 FORMAT = 1  # part of the folder's name, so that a later format does not read an earlier one
 
 
@@ -109,11 +111,13 @@ def clear_cache() -> None:
     shutil.rmtree(cache_folder() / "rows", ignore_errors=True)
 
 
-def keep_rows(key: str, n: int, row_shape: tuple[int, ...], chunks: Iterable[Chunk]) -> Rows:
+def keep_rows(key: str | None, n: int, row_shape: tuple[int, ...], chunks: Iterable[Chunk]) -> Rows:
     """Collects rows in memory, or in a file if `n` of them take more than 64 MiB; a file is made only once.
 
+    A file that was not used for 30 days is deleted when another one is made.
+
     Args:
-        key: names the data and what was done to them; letters and digits.
+        key: names the data and what was done to them; letters and digits. None: they stay in memory.
         n: number of examples, or more.
         row_shape: shape of one example.
         chunks: a few examples at a time; not touched where the rows were kept before.
@@ -121,7 +125,7 @@ def keep_rows(key: str, n: int, row_shape: tuple[int, ...], chunks: Iterable[Chu
     Raises:
         FileError: the file cannot be written, for example because the disk is full.
     """
-    if fits_memory(n * int(np.prod(row_shape))):
+    if key is None or fits_memory(n * int(np.prod(row_shape))):
         return _in_memory(row_shape, chunks)
     folder = kept_folder(key)
     rows = _from_file(folder, row_shape)
@@ -139,8 +143,11 @@ def fits_memory(n_bytes: int) -> bool:
 
 
 def kept_folder(key: str) -> Path:
-    """Returns where the preprocessed data of a key are kept."""
-    return cache_folder() / "rows" / f"{key}-v{FORMAT}"
+    """Returns where the preprocessed data of a key are kept, and notes that they are in use where there are any."""
+    folder = cache_folder() / "rows" / f"{key}-v{FORMAT}"
+    with contextlib.suppress(OSError):  # there are none yet, or they are another person's
+        os.utime(folder)
+    return folder
 
 
 def store(folder: Path, fill: Callable[[Path], None], is_whole: Callable[[], bool]) -> None:
@@ -154,7 +161,7 @@ def store(folder: Path, fill: Callable[[Path], None], is_whole: Callable[[], boo
     Raises:
         FileError: the folder cannot be written, for example because the disk is full.
     """
-    temporary = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
+    temporary = folder.with_name(f"{folder.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         _sweep(folder.parent)
         temporary.mkdir(parents=True, exist_ok=True)
@@ -174,11 +181,12 @@ def store(folder: Path, fill: Callable[[Path], None], is_whole: Callable[[], boo
 
 
 def _sweep(rows: Path) -> None:
-    """Deletes what killed processes left half done a day ago or earlier."""
-    for left in rows.glob("*.tmp"):
+    """Deletes what killed processes left half done a day ago or earlier, and what was not used for long."""
+    for left in rows.glob("*"):
+        days = 1 if left.suffix == ".tmp" else KEPT_DAYS
         with contextlib.suppress(OSError):
             newest = max(path.stat().st_mtime for path in (left, *left.iterdir()))
-            if newest < time.time() - DAY_SECONDS:
+            if newest < time.time() - days * DAY_SECONDS:
                 shutil.rmtree(left, ignore_errors=True)
 
 

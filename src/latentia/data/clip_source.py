@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, cast
 
+from latentia.data.arrays import ARRAYS
 from latentia.data.audio import CLIPPED, AudioHeader, Recording, resample
 from latentia.data.clips import Clips
 from latentia.data.dataset import Dataset, Problem
@@ -80,7 +81,9 @@ class ClipSource:
         readings = read_files(
             parts_of(clips.names, _CHUNK), lambda name: _reading(clips, name, place[name], form), threads=1
         )
-        dataset = load_waves(wave_key(self.fingerprint(), form, split), readings, len(clips), progress)
+        # What a program holds in memory has no place on the disk.
+        key = None if self.name == ARRAYS else wave_key(self.fingerprint(), form, split)
+        dataset = load_waves(key, readings, len(clips), progress)
         require_readable(self.name, "recording", len(clips), dataset.problems, skip_bad)
         return attach(dataset, _table(self.name, clips))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
@@ -376,4 +377,4 @@ def _in_order(mask: str, low: float, high: float) -> tuple[float, float]:
 def _counted(mask: str, count: int) -> int:
     if count < 1:
         raise OptionError(f"The mask '{mask}' needs at least 1 of them, not {count}.")
-    return count
+    return operator.index(count)  # fractions are refused here, and not by the first batch

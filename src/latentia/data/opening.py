@@ -38,8 +38,10 @@ def open_source(
     source = _open(data, mirror, kind)
     if kind is not None and source.kind != kind:
         raise OptionError(f"{source.name} holds {NOUNS[source.kind]}, not {NOUNS[kind]}.")
-    if labels is None:
-        return source
+    return source if labels is None else _labelled(source, labels)
+
+
+def _labelled(source: Source, labels: Path) -> Source:
     if not isinstance(source, FileSource):
         raise OptionError(f"A labels file needs data with file names, and {source.name} has none.")
     return source.with_labels(read_labels(labels))
@@ -59,10 +61,13 @@ def open_for(data: str | Path, kind: Kind, *, labels: Path | None = None, mirror
     Raises:
         LatentiaError: as in `open_source`.
     """
+    source: Source | None = None
     if kind != "vector":
         with contextlib.suppress(DataError, OptionError):
-            return open_source(data, labels=labels, mirror=mirror, kind=kind)
-    return open_source(data, labels=labels, mirror=mirror)
+            source = open_source(data, mirror=mirror, kind=kind)
+    if source is None:
+        source = open_source(data, mirror=mirror)
+    return source if labels is None else _labelled(source, labels)
 
 
 def _open(data: str | Path, mirror: Path | None, kind: FileKind | None) -> Source:

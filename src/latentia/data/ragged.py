@@ -143,16 +143,18 @@ class RaggedFile(_Waveforms):
         return RaggedFile, (self.path, self.lengths)
 
 
-def keep_waves(key: str, chunks: Iterable[WaveChunk]) -> Waves:
+def keep_waves(key: str | None, chunks: Iterable[WaveChunk]) -> Waves:
     """Collects recordings in memory, or in a file if they take more than 64 MiB; a file is made only once.
 
     Args:
-        key: names the data and what was done to them; letters and digits.
+        key: names the data and what was done to them; letters and digits. None: they stay in memory.
         chunks: a few recordings at a time; not touched where they were kept before.
 
     Raises:
         FileError: the file cannot be written, for example because the disk is full.
     """
+    if key is None:
+        return _in_memory(list(chunks))
     folder = kept_folder(key)
     waves = _from_file(folder)
     if waves is not None:

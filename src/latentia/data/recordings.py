@@ -101,7 +101,9 @@ def wave_key(fingerprint: str, form: SpeechPreprocessing, split: str = ALL[0]) -
     return row_key(fingerprint, form.model_copy(update={"front_end": plain}), split)
 
 
-def load_waves(key: str, readings: Iterable[list[Reading[Pieces]]], n: int, progress: Progress | None) -> Dataset:
+def load_waves(
+    key: str | None, readings: Iterable[list[Reading[Pieces]]], n: int, progress: Progress | None
+) -> Dataset:
     """Collects pieces of `n` recordings; those of one recording form a group."""
     waves = keep_waves(key, _chunks(readings, n, progress))
     return Dataset(

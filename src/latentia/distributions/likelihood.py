@@ -19,6 +19,7 @@ Scale = Literal["shared", "predicted", "closed-form"]
 LEVELS = 256
 HALF_BIN = 0.5 / (LEVELS - 1)
 MIN_SCALE = 1e-3
+LARGEST_SCALE = 100.0  # at the start
 SLOWEST_AVERAGE = 0.01
 LOG_HALF = math.log(0.5)
 
@@ -151,6 +152,10 @@ class _ScaledLikelihood(LazyLikelihood):
         super().__init__()
         if scale not in ("shared", "predicted", "closed-form"):
             raise OptionError(f"The likelihood's scale cannot be '{scale}'. Valid: shared, predicted, closed-form.")
+        if not 0 < initial_scale <= LARGEST_SCALE:
+            raise OptionError(
+                f"The likelihood's initial_scale must be above 0 and at most {LARGEST_SCALE}, not {initial_scale}."
+            )
         self.scale = scale
         self.initial_scale = initial_scale
         if scale == "shared":

@@ -8,6 +8,7 @@ from torch.distributions import Distribution
 
 from latentia.distributions.base import PRIORS, LazyPrior, diagonal_normal
 from latentia.distributions.mixture import NormalMixture
+from latentia.errors import OptionError
 
 LEAST_SCALE = 1e-6
 
@@ -47,6 +48,9 @@ class MixtureOfGaussians(LazyPrior):
         latent_dim: size of the latents.
         components: number of components.
 
+    Raises:
+        OptionError: no components.
+
     Example:
         >>> MixtureOfGaussians(2, components=3)().sample((5,)).shape
         torch.Size([5, 2])
@@ -54,6 +58,8 @@ class MixtureOfGaussians(LazyPrior):
 
     def __init__(self, latent_dim: int, components: int = 64) -> None:
         super().__init__()
+        if components < 1:
+            raise OptionError(f"A mixture needs at least 1 component, not {components}.")
         self.latent_dim = latent_dim
         self.components = components
         self.logits = nn.Parameter(torch.zeros(components))

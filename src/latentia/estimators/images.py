@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted  # pyright: ignore[reportUnknownVariableType]
 
 from latentia.core import Batch, Latents
-from latentia.data import ARRAYS, Arrays, ArraySource, Canvas, Dataset, ImagePreprocessing, Source, open_for
+from latentia.data import ARRAYS, NOUNS, Arrays, ArraySource, Canvas, Dataset, ImagePreprocessing, Source, open_for
 from latentia.errors import DataError, OptionError
 from latentia.estimators.base import BaseVAE, Floats, seed_of
 from latentia.estimators.likelihood import log_likelihood
 from latentia.estimators.target import class_names, classes_of
 from latentia.tasks import decode_means, encode, generate, inpaint, one_hot, reconstruct, restore
-from latentia.tasks.walk import look_at, row_batches
+from latentia.tasks.walk import batches_of, look_at
 
 Pictures = NDArray[np.float32]
 
@@ -30,7 +30,7 @@ class Filled:
 
     Attributes:
         samples: different completions, in the type of the picture, shape (n_samples, H, W) or (n_samples, H, W, C).
-        mean: of many completions, in the type and shape of the picture.
+        mean: what is expected of each pixel, in the type and shape of the picture.
         std: standard deviation of what was filled in, in units of the picture, float32, (H, W) or (H, W, colours); 0
             where the picture was given.
     """
@@ -78,7 +78,8 @@ class ImageVAE(BaseVAE):
         """
         source = _source(X, y)
         if source.kind != "image":
-            raise DataError(f"{source.name} holds vectors; ImageVAE takes pictures, and VAE takes vectors.")
+            other = {"vector": "VAE", "speech": "SpeechVAE"}[source.kind]
+            raise DataError(f"{source.name} holds {NOUNS[source.kind]}; ImageVAE takes pictures, {other} takes those.")
         self._train(source, None if y is None else "conditional")
         return self
 
@@ -136,8 +137,8 @@ class ImageVAE(BaseVAE):
     ) -> Filled:
         """Fills in what is missing of a picture of any size; the rest comes back bit for bit.
 
-        A model with the preset `inpainting` was trained for it; of any other what it believes is refined by steps of
-        gradient, picture by picture.
+        Models of the presets `inpainting`, `image-64` and `image-32` were trained for it; of any other what it believes
+        is refined by steps of gradient, picture by picture.
 
         Args:
             image: uint8, uint16, bool or floats in [0, 1], shape (H, W) or (H, W, C) with 1 to 4 channels; NaN and
@@ -193,7 +194,7 @@ class ImageVAE(BaseVAE):
         It is a probability mass on the 256-level grid; of the black and white picture where the model binarises.
         """
         dataset = self._dataset(X)
-        parts = [self._nats(dataset, rows) for rows in row_batches(len(dataset))]
+        parts = [self._nats(dataset, rows) for rows in batches_of(dataset)]
         return np.concatenate(parts)
 
     def _nats(self, dataset: Dataset, rows: NDArray[np.int64]) -> Floats:

@@ -95,16 +95,14 @@ def verdict(metrics: Metrics, findings: Sequence[Finding]) -> str:
         "note": "The training went well; the diagnosis below has a remark.",
         "good": "The training went well.",
     }[_ORDER[worst]]
+    used = f"{'' if metrics.active_units is None else f'{metrics.active_units} of '}its {metrics.latent_dim} latents"
     if metrics.bits_per_second is not None:
         return (
-            f"{first} The model uses {metrics.active_units} of its {metrics.latent_dim} latents of the utterance; with "
-            f"those of the frames they tell {max(0.0, metrics.bits_per_second):.0f} bits about a second."
+            f"{first} The model uses {used} of the utterance; with those of the frames they tell "
+            f"{max(0.0, metrics.bits_per_second):.0f} bits about a second."
         )
     bits = max(0.0, metrics.rate_nats) / float(np.log(2))  # an estimate may fall below
-    return (
-        f"{first} The model uses {metrics.active_units} of its {metrics.latent_dim} latents, which tell {bits:.1f} "
-        "bits about an average example."
-    )
+    return f"{first} The model uses {used}, which tell {bits:.1f} bits about an average example."
 
 
 def find_worse_than_none(metrics: Metrics) -> Finding | None:
@@ -131,6 +129,8 @@ def find_collapse(metrics: Metrics, objective: Part) -> Finding | None:
             "(posterior collapse): the KL term is too strong for what the decoder gains from the latents.",
             f"{_weaken(objective)}, train longer, or take a less noisy likelihood.",
         )
+    if active is None:
+        return None
     beta = float(objective.arguments.get("beta", 1.0))
     if rate < LITTLE_NATS * active or (beta > 1 and 4 * active < total):
         weight = f"With objective.beta = {beta:g} the" if beta > 1 else "The"

@@ -39,7 +39,7 @@ class Metrics:
         elbo_nats: evidence lower bound, -(distortion + rate).
         distortion_nats: expected negative log likelihood, one draw from the posterior for each example.
         rate_nats: KL divergence from posterior to prior.
-        active_units: latents whose posterior mean varies with the data.
+        active_units: latents whose posterior mean varies with the data; None of a single example, where nothing varies.
         latent_dim: latents in all.
         bits_per_dim: the bound as code length for each pixel and channel seen, of a probability mass on the 256-level
             grid; None for binarised pictures and for vectors.
@@ -52,7 +52,7 @@ class Metrics:
     elbo_nats: float
     distortion_nats: float
     rate_nats: float
-    active_units: int
+    active_units: int | None
     latent_dim: int
     bits_per_dim: float | None = None
     nll_nats: float | None = None
@@ -117,6 +117,7 @@ def evaluate(
         with seeded(seed, Stream.EVALUATE, step):
             inference = trained.model.infer(batch)
         terms = Elbo()(inference, batch)
+        _require_finite(terms.distortion + terms.rate, dataset, part)
         means.append(trained.model.posterior_of(batch).mean.float().cpu().numpy())
         sums[:2] += terms.distortion.double().sum().item(), terms.rate.double().sum().item()
         seen += _dimensions(batch)
@@ -133,13 +134,29 @@ def evaluate(
         elbo_nats=-(distortion + rate),
         distortion_nats=distortion,
         rate_nats=rate,
-        active_units=int(active_units(np.concatenate(means)).sum()),
+        active_units=int(active_units(np.concatenate(means)).sum()) if n > 1 else None,
         latent_dim=trained.model.latent_dim,
         bits_per_dim=float(sums[:2].sum()) / seen / math.log(2) if trained.model.likelihood.grid and seen else None,
         nll_nats=None if is_samples is None else nll,
         is_samples=is_samples,
         seconds=frames / n / form.front_end.frames_per_second if form.kind == "speech" else None,
     )
+
+
+def _require_finite(nats: Tensor, dataset: Dataset, rows: Indices) -> None:
+    """Checks the bound of some examples.
+
+    Raises:
+        DataError: of one it is not a finite number; it is named.
+    """
+    wrong = (~nats.isfinite()).nonzero()
+    if len(wrong):
+        row = int(rows[int(wrong[0])])
+        name = f" ({dataset.name(row)})" if dataset.name(row) else ""
+        raise DataError(
+            f"The bound of example {row}{name} is no finite number: its values are far outside of what the model was "
+            "trained on."
+        )
 
 
 def log_likelihood(model: LatentModel, batch: Batch, n_samples: int) -> Tensor:

@@ -14,8 +14,9 @@ def explained(metrics: Metrics) -> list[tuple[str, str, str]]:
         ("Bound (ELBO)", nats(metrics.elbo_nats), _MEANING["elbo"]),
         ("Distortion", nats(metrics.distortion_nats), _MEANING["distortion"]),
         ("Rate", nats(rate), _MEANING["rate"].format(bits=rate / math.log(2))),
-        ("Active units", f"{metrics.active_units} of {metrics.latent_dim}", _MEANING["active"]),
     ]
+    if metrics.active_units is not None:
+        rows.append(("Active units", f"{metrics.active_units} of {metrics.latent_dim}", _MEANING["active"]))
     if metrics.bits_per_second is not None:
         rows.append(("Rate in a second", f"{metrics.bits_per_second:.0f} bits", _MEANING["second"]))
     if metrics.bits_per_dim is not None:

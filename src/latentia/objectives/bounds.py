@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from typing import Literal, get_args
 
 import torch
@@ -209,4 +210,4 @@ def _require_weights(**values: float) -> None:
 def _checked_samples(n_samples: int) -> int:
     if n_samples < 1:
         raise OptionError(f"objective.n_samples must be at least 1, not {n_samples}.")
-    return n_samples
+    return operator.index(n_samples)  # fractions are refused here, and not by the first step

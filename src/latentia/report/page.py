@@ -123,8 +123,9 @@ def _tiles(metrics: Metrics, trained: TrainedModel) -> tuple[Tile, ...]:
         Tile(_short(metrics.elbo_nats), "bound (ELBO), nats"),
         Tile(_short(metrics.distortion_nats), "distortion, nats"),
         Tile(_short(metrics.rate_nats), "rate, nats"),
-        Tile(f"{metrics.active_units} / {metrics.latent_dim}", "latents in use"),
     ]
+    if metrics.active_units is not None:
+        tiles.append(Tile(f"{metrics.active_units} / {metrics.latent_dim}", "latents in use"))
     if metrics.bits_per_second is not None:
         tiles.append(Tile(_short(metrics.bits_per_second), "rate, bits a second"))
     if metrics.bits_per_dim is not None:

@@ -29,7 +29,7 @@ class Patch:
     Attributes:
         square: where.
         samples: different completions, shape (n, P, C).
-        mean: of many completions, shape (P, C).
+        mean: what is expected of each pixel, shape (P, C).
         std: their standard deviation, shape (P, C).
     """
 
@@ -67,7 +67,7 @@ class Inpainting:
         return self._filled([patch.samples[number] for patch in self.patches])
 
     def mean(self) -> NDArray[Any]:
-        """Returns the mean of many completions, in the picture's own form."""
+        """Returns what is expected of each pixel, in the picture's own form."""
         return self._filled([patch.mean for patch in self.patches])
 
     def std(self) -> Unit:

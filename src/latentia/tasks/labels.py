@@ -20,13 +20,12 @@ def known_classes(trained: TrainedModel, head: str | None = None) -> tuple[str, 
         head: the labels that are meant; those of the model if None.
 
     Raises:
-        OptionError: the model was trained without labels, or with those of another head.
+        OptionError: the model did not learn labels, or those of another head.
     """
     own = trained.config.model.label
     if own is None:
-        raise OptionError(
-            f"{trained.name} was trained without labels, and knows no classes; train with: --preset conditional"
-        )
+        advice = "; train with --preset conditional" if trained.preprocessing.kind == "image" else ""
+        raise OptionError(f"{trained.name} did not learn the labels of its data, and knows no classes{advice}.")
     if head not in (None, own):
         raise OptionError(f"{trained.name} was trained with the labels '{own}', not '{head}'; give one of: {own}.")
     return trained.label_names[own]

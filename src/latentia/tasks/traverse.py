@@ -15,7 +15,7 @@ from latentia.errors import OptionError
 from latentia.metrics import aggregate_moments, information_per_latent
 from latentia.runs import TrainedModel
 from latentia.tasks.encode import Encoding, encode_batches
-from latentia.tasks.generate import generate
+from latentia.tasks.generate import prior_latents
 from latentia.tasks.walk import BATCH, as_data, decode_means
 
 SPAN = 2.5
@@ -103,7 +103,7 @@ def most_typical(encoding: Encoding) -> Indices:
 
 def encode_own_samples(trained: TrainedModel, seed: int = 0) -> Encoding:
     """Encodes what the model generates, where there are no data at hand."""
-    samples = generate(trained, OWN_SAMPLES, seed)
+    drawn = prior_latents(trained, OWN_SAMPLES, seed)
     size = at_once(trained.preprocessing.event_shape, BATCH)
-    parts = (samples.rows(slice(start, start + size)) for start in range(0, OWN_SAMPLES, size))
-    return encode_batches(trained, (as_data(trained, part) for part in parts))
+    pieces = (drawn.rows(slice(start, start + size)) for start in range(0, OWN_SAMPLES, size))
+    return encode_batches(trained, (as_data(trained, decode_means(trained, piece)) for piece in pieces))

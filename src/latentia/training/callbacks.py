@@ -66,7 +66,7 @@ class EpochLog(Callback):
         line: dict[str, float] = {"epoch": module.epoch, "step": module.step, "minutes": module.seconds / 60}
         line |= {f"train_{name}": value for name, value in module.train_means.read().items()}
         line |= {f"validation_{name}": value for name, value in module.validation_means.read().items()}
-        if module.validation_latents:
+        if sum(map(len, module.validation_latents)) > 1:  # of a single example nothing varies
             line["active_units"] = int(active_units(torch.cat(module.validation_latents).numpy()).sum())
         batch = examples / max(1, module.steps_per_epoch)
         line["examples_per_second"] = steps * batch / seconds
@@ -149,7 +149,6 @@ class Interruption(Callback):
         # Of before Lightning's loop, which sets handlers of its own that must not outlive it.
         found = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         self._before = {number: handler for number, handler in found.items() if handler is not None}  # None: not ours
-        self._listening = False
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if threading.current_thread() is not threading.main_thread():
@@ -161,13 +160,11 @@ class Interruption(Callback):
             self.requested = True
             trainer.should_stop = True
 
-        self._listening = True
         for number in self._before:
             signal.signal(number, stop)
 
     def restore(self) -> None:
-        """Puts back the signal handlers that were there before."""
-        if self._listening:
+        """Puts back the signal handlers that were there before ours and those of Lightning."""
+        if threading.current_thread() is threading.main_thread():
             for number, handler in self._before.items():
                 signal.signal(number, handler)
-        self._listening = False

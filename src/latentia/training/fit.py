@@ -238,6 +238,8 @@ def _run(training: Training, module: VAEModule, callbacks: list[Callback]) -> No
     held_out = ValidationLoader(training.dataset, training.validation, 2 * config.batch_size)
     try:
         trainer.fit(module, batches, held_out if len(training.validation) else None)
+    except SystemExit as error:  # with which Lightning answers a second Ctrl-C
+        raise KeyboardInterrupt from error
     finally:
         interruption.restore()
 

@@ -4,6 +4,8 @@ import errno
 import json
 import os
 import pickle
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -257,7 +259,9 @@ def test_weights_that_are_no_numbers_are_refused(run: RunFolder) -> None:
 
 def test_what_a_killed_training_left_half_written_is_removed(run: RunFolder) -> None:
     run.checkpoints.mkdir()
-    left = [run.path / ".model.0123abcd.safetensors", run.checkpoints / ".last.89abcdef.safetensors"]
+    left = [run.path / ".config.0123abcd.json", run.path / ".model.0123abcd.safetensors"]
+    left.append(run.checkpoints / ".last.89abcdef.safetensors")
+    weights = run.weights.read_bytes()
     others = [run.path / ".notes.txt", run.path / ".model.backup12.safetensors"]
     for path in (*left, *others):
         path.touch()
@@ -265,6 +269,33 @@ def test_what_a_killed_training_left_half_written_is_removed(run: RunFolder) -> 
         pass
     assert not any(path.exists() for path in left)
     assert all(path.exists() for path in others)
+    assert run.weights.read_bytes() == weights
+
+
+def test_a_kill_between_two_files_of_one_model_is_mended(run: RunFolder) -> None:
+    """Configuration and weights are moved into place one after the other; what is in between is ended later."""
+    old = run.config.read_text(), run.weights.read_bytes()
+    program = """
+import os, sys
+from pathlib import Path
+from latentia.files import replacing_together
+
+move = Path.replace
+def killed(self, target):
+    if target.suffix == ".safetensors":
+        os._exit(9)
+    return move(self, target)
+Path.replace = killed
+with replacing_together(Path(sys.argv[1]), Path(sys.argv[2])) as (config, weights):
+    config.write_text("new configuration")
+    weights.write_text("new weights")
+"""
+    done = subprocess.run([sys.executable, "-c", program, str(run.config), str(run.weights)], check=False)
+    assert done.returncode == 9
+    assert (run.config.read_text(), run.weights.read_bytes()) == ("new configuration", old[1])
+    with run.locked():
+        assert (run.config.read_text(), run.weights.read_text()) == ("new configuration", "new weights")
+    assert not [path for path in run.path.iterdir() if path.name.startswith(".") and path.name != ".lock"]
 
 
 def test_a_folder_with_nothing_whole_in_it_is_new(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import glob
 import json
 import os
 import stat
@@ -46,8 +45,8 @@ def replacing_together(*paths: Path) -> Generator[tuple[Path, ...]]:
     Raises:
         FileError: the disk is full, or a place cannot be written; then all stay as they were.
     """
-    # The suffix stays, since some writers choose the format by it; the name is cut, since it may be as long as allowed.
-    temporaries = tuple(path.parent / f".{path.stem[:32]}.{uuid.uuid4().hex[:TOKEN]}{path.suffix}" for path in paths)
+    token = uuid.uuid4().hex[:TOKEN]
+    temporaries = tuple(_temporary(path, token) for path in paths)
     try:
         modes: list[int] = []
         for path, temporary in zip(paths, temporaries, strict=True):
@@ -66,15 +65,39 @@ def replacing_together(*paths: Path) -> Generator[tuple[Path, ...]]:
             raise
         raise write_error(paths[-1], error) from error
     finally:
-        for temporary in temporaries:
+        for temporary in reversed(temporaries):  # the first one goes last: see `mend`
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
 
 
+def mend(*paths: Path) -> None:
+    """Clears up after processes that were killed in `replacing_together`, of the same paths.
+
+    Where the first temporary file is gone, it was moved into place, and the others were whole by then: they follow.
+    Else nothing was moved yet, and they are removed.
+
+    Args:
+        paths: files that no other process is writing now.
+    """
+    for token in sorted({left.name.removesuffix(path.suffix)[-TOKEN:] for path in paths for left in leftovers(path)}):
+        temporaries = [_temporary(path, token) for path in paths]
+        moved = not temporaries[0].exists()
+        for path, temporary in zip(paths, temporaries, strict=True):
+            with contextlib.suppress(OSError):
+                if moved:
+                    temporary.replace(path)
+                else:
+                    temporary.unlink(missing_ok=True)
+
+
 def leftovers(path: Path) -> list[Path]:
-    """Returns the temporary files of a path that processes left behind which were killed while they wrote it."""
-    name = f".{glob.escape(path.stem[:32])}.{TOKEN * '[0-9a-f]'}{glob.escape(path.suffix)}"
-    return list(path.parent.glob(name))
+    """Returns the temporary files of a path, of a plain name, that killed processes have left behind."""
+    return list(path.parent.glob(_temporary(path, TOKEN * "[0-9a-f]").name))
+
+
+def _temporary(path: Path, token: str) -> Path:
+    # The suffix stays, since some writers choose the format by it; the name is cut, since it may be as long as allowed.
+    return path.parent / f".{path.stem[:32]}.{token}{path.suffix}"
 
 
 def regular_size(path: Path) -> int:

@@ -28,6 +28,7 @@ from latentia.files import (
     as_json,
     leftovers,
     make_folder,
+    mend,
     replacing_together,
     require_permission,
     write_error,
@@ -105,9 +106,8 @@ class RunFolder:
             ) from error
         except OSError as error:
             raise write_error(self.path, error) from error
-        for left in self._left_behind():
-            with contextlib.suppress(OSError):
-                left.unlink()
+        mend(self.config, self.weights)
+        mend(self.last_checkpoint)
         try:
             yield
         finally:
@@ -119,11 +119,8 @@ class RunFolder:
 
     def is_new(self) -> bool:
         """Tells whether there is nothing at this place yet but perhaps a folder without anything whole in it."""
-        return not self.path.is_dir() or set(self.path.iterdir()) <= {self.path / LOCK, *self._left_behind()}
-
-    def _left_behind(self) -> list[Path]:
-        """Returns what killed trainings have left half written; only whoever has the lock writes these files."""
-        return [left for path in (self.config, self.weights, self.last_checkpoint) for left in leftovers(path)]
+        nothing = {self.path / LOCK, *leftovers(self.config), *leftovers(self.weights)}
+        return not self.path.is_dir() or set(self.path.iterdir()) <= nothing
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,20 @@ def other_data(mirror: Path | None) -> str:
 
     Each name has a hash of what is held beside it, so that figures of different data are told apart.
     """
+    found = {name: _held(files, mirror) for name, files in _files().items()}
+    return ", ".join(f"{name} {digest}" for name, digest in found.items() if digest)
+
+
+def holds_any(mirror: Path) -> bool:
+    """Tells whether a folder holds a file of any set where a mirror has it."""
+    return any((mirror / file.path).is_file() for files in _files().values() for file in files)
+
+
+def _files() -> dict[str, Sequence[Remote[object]]]:
+    """Returns the files of all sets; those that are made on the spot have none."""
     named = {name: named_sets.build(name, {}) for name in named_sets}
     entries = {**named, **picture_sets.SETS, **speech_sets.SETS}
-    found = {name: _held(getattr(entry, "files", ()), mirror) for name, entry in entries.items()}
-    return ", ".join(f"{name} {digest}" for name, digest in found.items() if digest)
+    return {name: getattr(entry, "files", ()) for name, entry in entries.items()}
 
 
 def _held(files: Sequence[Remote[object]], mirror: Path | None) -> str:

@@ -17,7 +17,7 @@ from benchmarks import bounds, mnist, ours
 from benchmarks.baselines.pythae_peers import BINARY, Peer, eight_bit
 from benchmarks.baselines.pythae_tuning import train_as_chosen, tuned
 from benchmarks.harness import Claim, Key, Options, Results, Row, floor_and_goal, parse
-from benchmarks.picture_sets import N_HELD_OUT, held_out_rows, open_pictures
+from benchmarks.picture_sets import held_out_rows, open_pictures, rows_to_test
 from latentia.data import Dataset
 from latentia.models import LatentModel
 from latentia.training.fit import fit
@@ -54,9 +54,9 @@ def train_ours(name: str, preset: str, options: Options, minutes: float) -> Late
     """Trains one of ours for a time, on all but what is held out."""
 
     def seen(dataset: Dataset) -> Dataset:
-        return ours.without(dataset, held_out_rows(name, len(dataset)))
+        return ours.without(dataset, held_out_rows(next(iter(dataset.labels.values()))))
 
-    return fit(ours.prepare_pictures(name, preset, options, ours.for_minutes(minutes), seen)).trained.model
+    return ours.ended(fit(ours.prepare_pictures(name, preset, options, ours.for_minutes(minutes), seen))).model
 
 
 def judged(model: LatentModel, key: Key, x: tuple[Tensor, Tensor], n: int, unit: str, **details: Any) -> Iterator[Row]:
@@ -147,7 +147,7 @@ def measure_peer(results: Results, peer: Peer) -> Key:
     options = results.options
     minutes, n_test, n = _fifteen(results)
     x = _digits(options, n_test)
-    train = mnist.images(options, "train")[:-N_HELD_OUT]
+    train = mnist.images_to_train_on(options)
     choice = tuned(results, peer, train, x[0], "binary MNIST", minutes)
     key = Key(peer.name, NLL, FIFTEEN, options.seed)
 
@@ -182,8 +182,8 @@ def _fifteen(results: Results) -> tuple[float, int, int]:
 
 def _digits(options: Options, n_test: int) -> tuple[Tensor, Tensor]:
     """Returns held-out training digits, and test digits."""
-    held_out = mnist.held_out(options, N_HELD_OUT)[: QUICK if options.quick else None]
-    return held_out, mnist.resampled_test(options)[:n_test]
+    held_out = mnist.held_out(options)[: QUICK if options.quick else None]
+    return held_out, mnist.resampled_test(options, n_test)
 
 
 def _nll(preset: str, seed: int) -> Key:
@@ -195,19 +195,20 @@ def eight_bit_set(results: Results, name: str) -> list[Claim]:
     options, quick = results.options, results.options.quick
     n_test, n, minutes = (30, 5, 0.05) if quick else (1000, 50, 8.0)
     source = open_pictures(name, options.mirror)
-    pixels, tested = (_pixels(source.read(split).x) for split in source.splits)
-    rows = held_out_rows(name, len(pixels))
-    x = (pixels[rows][: QUICK if quick else None].float() / 255, tested[:n_test].float() / 255)
-    train = pixels[np.setdiff1d(np.arange(len(pixels)), rows)]
+    train, test = (source.read(split) for split in source.splits)
+    pixels, tested = _pixels(train.x), _pixels(test.x)[rows_to_test(test.y, n_test)]
+    rows = held_out_rows(train.y)
+    x = (pixels[rows][: QUICK if quick else None].float() / 255, tested.float() / 255)
+    trained_on = pixels[np.setdiff1d(np.arange(len(pixels)), rows)]
     setting = f"{name}, {EIGHT}"
     key = Key(system(OURS_8_BIT), BITS, setting, options.seed)
     results.measure(pair(key), lambda: judged(train_ours(name, OURS_8_BIT, options, minutes), key, x, n, BITS))
     peer = eight_bit(tuple(pixels.shape[1:]))
-    choice = tuned(results, peer, train, x[0], name, minutes)
+    choice = tuned(results, peer, trained_on, x[0], name, minutes)
     theirs = Key(peer.name, BITS, setting, options.seed)
 
     def peer_rows() -> Iterator[Row]:
-        vae, facts = train_as_chosen(peer, train, 60 * minutes, choice, options.seed)
+        vae, facts = train_as_chosen(peer, trained_on, 60 * minutes, choice, options.seed)
         model = peer.judge(vae, x[0])
         yield from judged(model, theirs, x, n, BITS, width=model.width, **facts)
 

@@ -20,23 +20,26 @@ from benchmarks.harness import CACHE
 
 WIDTH = 128
 BATCH = 128
-CLASSES = 10
 EPOCHS = 4
 QUICK = 1500  # pictures
 VERSION = b"1"  # of the network and its training; another makes kept classifiers anew
 
 
 class Classifier(nn.Module):
-    """Two convolutional stages and a dense layer, whose activations are the features."""
+    """Two convolutional stages and a dense layer, whose activations are the features.
 
-    def __init__(self) -> None:
+    Args:
+        classes: how many.
+    """
+
+    def __init__(self, classes: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
             *(nn.Conv2d(1, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
             *(nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
             *(nn.Flatten(), nn.Linear(64 * 49, WIDTH), nn.ReLU()),
         )
-        self.head = nn.Sequential(nn.Dropout(0.5), nn.Linear(WIDTH, CLASSES))
+        self.head = nn.Sequential(nn.Dropout(0.5), nn.Linear(WIDTH, classes))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.body(x))
@@ -74,7 +77,7 @@ def classifier(
     path = folder / f"classifier-{name}-{content}-{epochs}.safetensors"
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = Classifier()
+        model = Classifier(int(labels.max()) + 1)
         if path.exists():
             model.load_state_dict(load_file(path))
             return model.eval()

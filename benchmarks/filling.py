@@ -14,7 +14,7 @@ from benchmarks import ours
 from benchmarks.baselines.holes import Fill, Flags, Pixels
 from benchmarks.harness import CACHE, Key, Options, Row, commit
 from benchmarks.picture_metrics import Scores, errors, lead, similarities
-from benchmarks.picture_sets import open_pictures
+from benchmarks.picture_sets import open_pictures, rows_to_test
 from latentia.config import merge_settings
 from latentia.core import Batch
 from latentia.data import Mask
@@ -65,9 +65,9 @@ def read_pictures(name: str, options: Options) -> Pictures:
     train, test = (source.read(split) for split in ("train", "test"))
     x, tested = (part.x.reshape(*part.x.shape[:3], -1) for part in (train, test))
     chosen = np.random.default_rng(0).permutation(len(x))[:validated]  # a mirror's pictures may be sorted
-    count = min(most, len(tested))
-    groups = test.y[:count] if name == "orl-faces" else np.arange(count)
-    return Pictures(x, x[chosen], tested[:count], groups)
+    rows = rows_to_test(test.y, most)
+    groups = test.y[rows] if name == "orl-faces" else rows
+    return Pictures(x, x[chosen], tested[rows], groups)
 
 
 def train_model(name: str, options: Options) -> TrainedModel:

@@ -15,7 +15,7 @@ import re
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -23,7 +23,7 @@ from typing import Any, Literal, NamedTuple
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.data_sets import other_data
+from benchmarks.data_sets import holds_any, other_data
 from latentia.data.fetch import ANY, MIRROR, MIRROR_CONTENT
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -206,6 +206,7 @@ class Results:
             raise SystemExit(f"{self.path} holds rows{part} from another machine or torch; {ways}.")
         load = os.getloadavg()[0]
         found: set[Key] = set()
+        self._document["claims"] = []  # those of before are not of the rows that come now
         for row in function():
             found.add(row.key)
             facts = {
@@ -224,13 +225,13 @@ class Results:
 
     def derive(self, row: Row, source: Key) -> None:
         """Adds a row that is calculated from rows that are there, and was so measured as one of them."""
-        measured = self.find(source) or {}
+        measured = self.find(source) or {"run": self.options.seed}
         self._put({**row.as_json(), **{fact: measured[fact] for fact in ORIGIN if fact in measured}})
 
     def _put(self, row: dict[str, Any]) -> None:
-        """Writes a row, in the place of one with the same key."""
+        """Writes a row, in the place of one with the same key and of the same run."""
         rows = self._document["rows"]
-        known = [number for number, other in enumerate(rows) if _key(other) == _key(row)]
+        known = [number for number, other in enumerate(rows) if _key(other) == _key(row) and _run(other) == _run(row)]
         if known:
             rows[known[0]] = row
         else:
@@ -244,7 +245,7 @@ class Results:
 
     def _of_this_run(self, row: dict[str, Any]) -> bool:
         """Whether a row is of a run with the same seed, and so compared with what is measured now."""
-        return row.get("run", 0) == self.options.seed
+        return _run(row) == self.options.seed
 
     def _without_other_data(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Leaves out rows of this seed that are of other data: they are measured anew."""
@@ -254,8 +255,8 @@ class Results:
         return kept
 
     def find(self, key: Key) -> dict[str, Any] | None:
-        """Returns a row, or None while it is missing."""
-        return next((row for row in self._document["rows"] if _key(row) == key), None)
+        """Returns a row of this run, or None while it is missing."""
+        return next((row for row in self._document["rows"] if _key(row) == key and self._of_this_run(row)), None)
 
     def value(self, key: Key) -> float | None:
         """Returns the value of a row, or None while it is missing."""
@@ -268,10 +269,12 @@ class Results:
         return None if above is None or not below else above / below
 
     def finish(self, claims: Sequence[Claim]) -> None:
-        """Writes the claims and prints the table."""
-        self._document["claims"] = [asdict(claim) for claim in claims]
+        """Writes the claims and prints the table; those of a quick run never hold."""
+        quick = self.options.quick
+        self._document["claims"] = [asdict(replace(claim, holds=claim.holds and not quick)) for claim in claims]
         self._write()
-        show(self._document, quick=self.options.quick)
+        rows = [row for row in self._document["rows"] if self._of_this_run(row)]
+        show({**self._document, "rows": rows}, quick=quick)
 
     def _read(self) -> dict[str, Any] | None:
         return json.loads(self.path.read_text(encoding="utf-8")) if self.path.exists() else None
@@ -290,6 +293,7 @@ def parse(description: str, arguments: Sequence[str] | None = None) -> Options:
     """Reads the options that every benchmark takes.
 
     From here on, what a mirror holds is taken as it is: a benchmark may be run on other data than the published ones.
+    GPUs are left alone, since the peers do not use them.
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="check within 3 minutes that the script works; no claim")
@@ -300,7 +304,10 @@ def parse(description: str, arguments: Sequence[str] | None = None) -> Options:
         "--again", action="append", default=[], metavar="PART", help="forget the rows of a part, as they name it"
     )
     found = vars(parser.parse_args(arguments))
+    if found["data"] is not None and not holds_any(found["data"]):
+        parser.error(f"{found['data']} holds none of the data sets: give a folder with the layout of the data mirror.")
     os.environ[MIRROR_CONTENT] = ANY
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
     return Options(**{**found, "again": tuple(found["again"])})
 
 
@@ -371,7 +378,9 @@ def _rows_but(parts: Sequence[str], document: dict[str, Any]) -> list[dict[str, 
     Raises:
         SystemExit: there is no such part.
     """
-    rows = [{"machine": machine_name(document["machine"]), **row} for row in document["rows"]]
+    facts = {"machine": machine_name(document["machine"]), "commit": document["commit"]}
+    facts["protocol"] = digest(document["protocol"])
+    rows = [{**facts, **row} for row in document["rows"]]  # files of old say that but once
     known = {_part(row) for row in rows}
     unknown = [part for part in parts if part not in known]
     if unknown:
@@ -381,6 +390,11 @@ def _rows_but(parts: Sequence[str], document: dict[str, Any]) -> list[dict[str, 
 
 def _part(row: dict[str, Any]) -> str:
     return row.get("part", "")
+
+
+def _run(row: dict[str, Any]) -> int:
+    """Returns the seed that the benchmark was run with; a row may be of another seed."""
+    return row.get("run", 0)
 
 
 def _key(row: dict[str, Any]) -> Key:

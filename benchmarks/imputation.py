@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks import features, ours
+from benchmarks import features, mnist, ours
 from benchmarks.baselines import holes
 from benchmarks.filling import ALL_PICTURES, filling_minutes
 from benchmarks.harness import Claim, Key, Options, Results, Row, floor_and_goal
@@ -55,7 +55,7 @@ def imputation_rows(options: Options) -> Iterator[Row]:
     yield Row(training_key(options.seed), (time.perf_counter() - start) / 60, "min")
     source = open_pictures("mnist", options.mirror)
     test, labelled = source.load(trained.preprocessing, "test"), source.read("train")
-    drawn = torch.from_numpy(labelled.x.reshape(-1, 1, 28, 28).copy())
+    drawn = mnist.grey_pictures(labelled.x)
     judge = features.classifier("mnist", drawn, torch.from_numpy(labelled.y), quick=options.quick)
     count = 100 if options.quick else len(test)
     whole = test.batch(slice(0, count))

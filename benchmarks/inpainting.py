@@ -169,7 +169,7 @@ def speed_rows(options: Options) -> Iterator[Row]:
                 trained.model.requires_grad_(False).eval()
                 for damage in DAMAGES:
                     if damage.name in TIMED:
-                        missing = ~damage.mask(1, 64, 64, torch.Generator().manual_seed(0))[0, 0].numpy()
+                        missing = ~damage.mask(1, *x.shape[1:3], torch.Generator().manual_seed(0))[0, 0].numpy()
                         canvas = Canvas.from_array(x[0], missing)
                         times[f"{colour}, {damage.name}"] = list(_timed(trained, canvas, preset, options))
             medians = {case: float(np.median(seconds)) for case, seconds in times.items()}

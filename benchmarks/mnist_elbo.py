@@ -21,7 +21,7 @@ SYSTEM = "Latentia, default MNIST preset"
 def rows(options: Options) -> Iterator[Row]:
     """Trains once and evaluates."""
     minutes, n_test, n_importance = (0.3, 1000, 40) if options.quick else (15.0, None, 1000)
-    test = mnist.resampled_test(options)[:n_test]
+    test = mnist.resampled_test(options, n_test)
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         finished = ours.train_mnist(run, options, minutes=minutes)

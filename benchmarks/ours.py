@@ -30,7 +30,7 @@ from latentia.data.fetch import MIRROR
 from latentia.models import LatentModel
 from latentia.presets import resolve
 from latentia.runs import TrainedModel, read_model
-from latentia.training.fit import Training, fit, prepare_training
+from latentia.training.fit import Fit, Training, fit, prepare_training
 
 SAMPLE_SECONDS = 0.1
 TRAINING = "minutes of training"  # and of all that comes before it
@@ -119,8 +119,8 @@ def prepare_pictures(
         change: what is done to the training pictures before.
     """
     source = open_pictures(name, options.mirror)
-    seeded = merge_settings({"training": {"seed": options.seed}}, settings or {})
-    config, preprocessing = resolve(source, preset, seeded)
+    seeded = {"training": {"seed": options.seed}, "data": {"size": list(source.survey().maximum)}}  # as they are
+    config, preprocessing = resolve(source, preset, merge_settings(seeded, settings or {}))
     dataset = source.load(preprocessing)
     return prepare_training(dataset if change is None else change(dataset), preprocessing, config, name=name)
 
@@ -142,7 +142,18 @@ def fit_within(
     left = max(0.01, minutes - (time.perf_counter() - start) / 60)
     config = training.config
     timed = config.model_copy(update={"training": config.training.model_copy(update={"max_minutes": left})})
-    return fit(replace(training, trained=replace(training.trained, config=timed))).trained
+    return ended(fit(replace(training, trained=replace(training.trained, config=timed))))
+
+
+def ended(result: Fit) -> TrainedModel:
+    """Returns the model of a training.
+
+    Raises:
+        KeyboardInterrupt: somebody stopped it, so that its figures are not what its row says.
+    """
+    if result.ending == "interrupted":
+        raise KeyboardInterrupt
+    return result.trained
 
 
 def for_minutes(minutes: float) -> dict[str, Any]:

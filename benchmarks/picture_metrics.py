@@ -82,8 +82,11 @@ def lead(ours: Scores, peer: Scores, groups: NDArray[np.int64]) -> tuple[float, 
     Args:
         ours: of one system.
         peer: of the other, on the same pictures and masks.
-        groups: what belongs together, such as the pictures of a person, shape (N,); at least two of them.
+        groups: what belongs together, such as the pictures of a person, shape (N,); of a single one, each picture is by
+            itself.
     """
+    if len(np.unique(groups)) < 2:
+        groups = np.arange(len(groups))
     names, member = np.unique(groups, return_inverse=True)
     sums = np.stack([np.bincount(member, part, len(names)) for part in (ours.total, peer.total, ours.count)])
     one, other, count = sums.sum(1, keepdims=True) - sums  # without each group

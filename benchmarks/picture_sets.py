@@ -76,7 +76,7 @@ class RecutPictures:
 def _faces(arrays: Mapping[str, NDArray[Any]], split: str) -> tuple[NDArray[np.uint8], NDArray[Any]]:
     """Splits by subject: nobody is on both sides."""
     subject = arrays["subject"]
-    chosen = (subject >= np.unique(subject)[-TEST_SUBJECTS]) == (split == "test")
+    chosen = _among_last(subject, TEST_SUBJECTS) == (split == "test")
     return arrays["images64"][chosen], subject[chosen]
 
 
@@ -86,9 +86,14 @@ def _cifar(arrays: Mapping[str, NDArray[Any]], split: str) -> tuple[NDArray[np.u
 
 def _characters(arrays: Mapping[str, NDArray[Any]], split: str) -> tuple[NDArray[np.uint8], NDArray[Any]]:
     """Splits by drawer: nobody's hand is on both sides."""
-    drawer = arrays["drawer"]
-    chosen = (drawer >= np.unique(drawer)[-TEST_DRAWERS]) == (split == "test")
+    chosen = _among_last(arrays["drawer"], TEST_DRAWERS) == (split == "test")
     return arrays["images28"][chosen], arrays["character"][chosen]
+
+
+def _among_last(people: NDArray[Any], count: int) -> NDArray[np.bool_]:
+    """Tells which pictures are of the last people, a quarter of them where they are few."""
+    names = np.unique(people)
+    return np.isin(people, names[-min(count, max(1, len(names) // 4)) :])
 
 
 def _mirrored(path: str, sha256: str) -> RemoteFile:
@@ -131,15 +136,25 @@ SETS: dict[str, RecutPictures] = {
 }
 
 
-SORTED = ("omniglot-small",)  # by class: the last pictures are of classes that no other is of
 N_HELD_OUT = 500
 
 
-def held_out_rows(name: str, n: int) -> NDArray[np.int64]:
-    """Returns which of a set's `n` training pictures are held out: the last ones, or some of sets that are sorted."""
-    if name not in SORTED:
-        return np.arange(max(0, n - N_HELD_OUT), n)
-    return np.sort(np.random.default_rng(0).permutation(n)[:N_HELD_OUT])
+def held_out_rows(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Returns which training pictures of a set are held out: the last ones, or some from everywhere if it is sorted."""
+    count = min(N_HELD_OUT, len(labels) // 5)
+    return _of_all_classes(labels, np.arange(len(labels) - count, len(labels)))
+
+
+def rows_to_test(labels: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Returns which test pictures of a set are looked at: the first ones, or some from everywhere if it is sorted."""
+    return _of_all_classes(labels, np.arange(min(count, len(labels))))
+
+
+def _of_all_classes(labels: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Returns rows as they are, or as many from everywhere where they are of less than half of all classes."""
+    if 2 * len(np.unique(labels[rows])) >= min(len(rows), len(np.unique(labels))):
+        return rows
+    return np.sort(np.random.default_rng(0).permutation(len(labels))[: len(rows)])
 
 
 def open_pictures(name: str, mirror: Path | None = None) -> Source:

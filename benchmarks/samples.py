@@ -18,7 +18,7 @@ from benchmarks.baselines.pythae_peers import BINARY, Choice, Peer, eight_bit
 from benchmarks.baselines.pythae_samplers import SAMPLERS, Setting, sampled, settings_of
 from benchmarks.baselines.pythae_tuning import train_as_chosen, tuned
 from benchmarks.harness import Claim, Key, Options, Results, Row, floor_and_goal, parse
-from benchmarks.picture_sets import N_HELD_OUT, open_pictures
+from benchmarks.picture_sets import held_out_rows, open_pictures
 from latentia.metrics import frechet_distance, precision_recall
 from latentia.runs import TrainedModel
 from latentia.tasks import generate, present
@@ -43,6 +43,7 @@ MINUTES_BEFORE_STAGE = 7.6
 MINUTES_OF_PEERS, MINUTES_OF_SAMPLERS = 10.0, 5.0
 RESAMPLED = 50
 QUICK = 20  # held-out pictures of a quick run
+FAILED = 1e6  # stands for the figures of a sampler that made no pictures with any setting
 STANDARD, FLOW, STAGED = "Latentia, standard prior", "Latentia, flow prior", "Latentia, second stage"
 REAL, PYTHAE = "two halves of the real pictures", "Pythae 0.1.2 VAE"
 DISTANCE, PRECISION, RECALL = "Frechet distance", "precision", "recall"
@@ -60,16 +61,18 @@ class Judge:
 
     def __init__(self, name: str, options: Options) -> None:
         self.name = name
-        self.n = 200 if options.quick else N
         source = open_pictures(name, options.mirror)
         train, test = (source.read(split) for split in source.splits)
-        self.pixels = torch.from_numpy(train.x.reshape(-1, 1, 28, 28).copy())
-        tested = torch.from_numpy(test.x.reshape(-1, 1, 28, 28).copy())
+        self.pixels, tested = mnist.grey_pictures(train.x), mnist.grey_pictures(test.x)
+        self.n = min(200 if options.quick else N, len(self.pixels), len(tested))  # of each, since numbers matter
+        rows = held_out_rows(train.y)
+        self.known = self.pixels[rows]
+        self.trained_on = self.pixels[np.setdiff1d(np.arange(len(self.pixels)), rows)]
         self.classifier = features.classifier(name, self.pixels, torch.from_numpy(train.y), quick=options.quick)
         self.accuracy = self.classifier.accuracy(tested, torch.from_numpy(test.y))
         self.real = self.classifier.features(tested[: self.n])
         self.learned = self.classifier.features(self.pixels[: self.n])
-        self.held_out = self.classifier.features(self.pixels[-N_HELD_OUT:])
+        self.held_out = self.classifier.features(self.known)
 
     def rows(self, system: str, made: Tensor, seed: int, **details: Any) -> Iterator[Row]:
         """Yields the rows of a system that made some uint8 pictures (N, 1, 28, 28)."""
@@ -127,7 +130,7 @@ def standard_rows(judge: Judge, results: Results) -> Iterator[Row]:
     yield from judge.rows(STANDARD, pictures(trained, judge.n, options.seed), options.seed)
     start = time.perf_counter()
     dataset = open_pictures(judge.name, options.mirror).load(trained.preprocessing)
-    settings = {"prior_stage": {"steps": 30}} if options.quick else {}
+    settings = {"prior_stage": {"seed": options.seed, **({"steps": 30} if options.quick else {})}}
     staged = fit_second_stage(trained, dataset, second_stage_config(trained.config, settings))
     second = time.perf_counter() - start
     yield Row(training_key(STAGED, judge.name, options.seed), (first + second) / 60, "min")
@@ -151,21 +154,21 @@ def peer_of(name: str) -> Peer:
 def held_out(judge: Judge, options: Options) -> Tensor:
     """Returns the training pictures that Pythae's settings are chosen on, floats (N, 1, 28, 28)."""
     binary = judge.name == "mnist"
-    known = mnist.held_out(options, N_HELD_OUT) if binary else judge.pixels[-N_HELD_OUT:].float() / 255
+    known = mnist.held_out(options) if binary else judge.known.float() / 255
     return known[: QUICK if options.quick else None]
 
 
 def chosen(judge: Judge, results: Results) -> Choice:
     """Returns what is best for Pythae's VAE."""
     known = held_out(judge, results.options)
-    return tuned(results, peer_of(judge.name), judge.pixels[:-N_HELD_OUT], known, judge.name, MINUTES_OF_PEERS)
+    return tuned(results, peer_of(judge.name), judge.trained_on, known, judge.name, MINUTES_OF_PEERS)
 
 
 def pythae_rows(judge: Judge, results: Results, choice: Choice) -> Iterator[Row]:
     """Trains Pythae's VAE, and samples in all of its ways, each with what suits it best."""
     options, peer = results.options, peer_of(judge.name)
     seconds, more = (4.0, 4.0) if options.quick else (60 * MINUTES_OF_PEERS, 60 * MINUTES_OF_SAMPLERS)
-    pixels = judge.pixels[:-N_HELD_OUT]
+    pixels = judge.trained_on
     trained, of_model = train_as_chosen(peer, pixels, seconds, choice, options.seed)
     vae = peer.judge(trained, held_out(judge, options)).vae
     torch.manual_seed(options.seed)
@@ -174,8 +177,8 @@ def pythae_rows(judge: Judge, results: Results, choice: Choice) -> Iterator[Row]
 
     def made_with(setting: Setting) -> Tensor | None:
         try:
-            return _levels(sampled(vae, setting, training, judge.n, more))
-        except ArithmeticError:  # it diverged
+            return _levels(sampled(vae, setting, training, judge.n, more, options.seed))
+        except (ArithmeticError, ValueError, RuntimeError, AssertionError):  # it diverged, or refuses the data
             return None
 
     for sampler in SAMPLERS:
@@ -183,6 +186,11 @@ def pythae_rows(judge: Judge, results: Results, choice: Choice) -> Iterator[Row]
         tried = {setting: made_with(setting) for setting in settings_of(sampler)[: 1 if options.quick else None]}
         made = {setting: levels for setting, levels in tried.items() if levels is not None}
         misfits = {setting: judge.misfit(levels) for setting, levels in made.items()}
+        if not misfits:
+            yield from (
+                Row(key, FAILED, "", details={"failed": True}) for key in judge.keys(_peer(sampler), options.seed)
+            )
+            continue
         best = min(misfits, key=misfits.__getitem__)
         spent = time.perf_counter() - start
         facts = {"seconds": spent, "held_out": list(misfits.values()), "settings": asdict(best)}

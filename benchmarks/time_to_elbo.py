@@ -41,9 +41,10 @@ def tuning_key(rate: float) -> Key:
 def tuning_row(options: Options, rate: float) -> Iterator[Row]:
     """Trains Pythae for a short time with a learning rate, and evaluates it on held-out training pictures."""
     pixels = mnist.images(options, "train")
-    held_out = mnist.binarised(pixels[-N_VALIDATION:], torch.Generator().manual_seed(options.seed))
+    count = min(N_VALIDATION, len(pixels) // 5)
+    held_out = mnist.binarised(pixels[-count:], torch.Generator().manual_seed(options.seed))
     vae, _ = pythae_vae.train_for(
-        pixels[:-N_VALIDATION], 10.0 if options.quick else 120.0, learning_rate=rate, seed=options.seed
+        pixels[:-count], 10.0 if options.quick else 120.0, learning_rate=rate, seed=options.seed
     )
     part = held_out[: 500 if options.quick else None]
     yield Row(tuning_key(rate), -sum(bounds.elbo(pythae_vae.PythaeVAE(vae), part)), "nats")
@@ -66,7 +67,7 @@ def our_trace(options: Options) -> Trace:
     """Returns (seconds of training, test ELBO in nats) along our training, weights averaged as in the result."""
     minutes, every = (0.4, 8.0) if options.quick else (OUR_MINUTES, 5.0)
     watch = ours.Stopwatch(snapshot_every=every)
-    trained = fit(ours.prepare_mnist(options, max_minutes=minutes), callbacks=[watch]).trained
+    trained = ours.ended(fit(ours.prepare_mnist(options, max_minutes=minutes), callbacks=[watch]))
     test = _test(options)
     trace: Trace = []
     for elapsed, weights in watch.snapshots:
@@ -93,7 +94,7 @@ def our_rows(options: Options, mark: float) -> Iterator[Row]:
 
 
 def _test(options: Options) -> Tensor:
-    return mnist.resampled_test(options)[: 500 if options.quick else None]
+    return mnist.resampled_test(options, 500 if options.quick else None)
 
 
 def main(options: Options) -> None:

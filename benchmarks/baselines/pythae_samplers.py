@@ -61,7 +61,7 @@ def settings_of(sampler: str) -> list[Setting]:
     return [Setting(sampler, learning_rate=rate) for rate in LEARNING_RATES]
 
 
-def sampled(vae: VAE, setting: Setting, training: Tensor, n: int, seconds: float) -> Tensor:
+def sampled(vae: VAE, setting: Setting, training: Tensor, n: int, seconds: float, seed: int = 0) -> Tensor:
     """Fits a sampler to a trained model and draws pictures, floats (n, C, H, W).
 
     Args:
@@ -70,13 +70,14 @@ def sampled(vae: VAE, setting: Setting, training: Tensor, n: int, seconds: float
         training: the training pictures as the model takes them, floats.
         n: how many.
         seconds: of gradient steps, where it is trained by them.
+        seed: of its training.
     """
     with quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return _fitted(vae, setting, training, seconds).sample(num_samples=n, batch_size=500)
+        return _fitted(vae, setting, training, seconds, seed).sample(num_samples=n, batch_size=500)
 
 
-def _fitted(vae: VAE, setting: Setting, training: Tensor, seconds: float) -> Any:
+def _fitted(vae: VAE, setting: Setting, training: Tensor, seconds: float, seed: int) -> Any:
     if setting.sampler == "normal":
         return NormalSampler(vae)
     if setting.components is not None:
@@ -87,7 +88,7 @@ def _fitted(vae: VAE, setting: Setting, training: Tensor, seconds: float) -> Any
     trainer = mock.patch.object(sys.modules[type(made).__module__], "BaseTrainer", trainer_for(seconds))
     with tempfile.TemporaryDirectory() as folder, trainer:
         config = BaseTrainerConfig(
-            output_dir=folder, num_epochs=ENDLESS, learning_rate=setting.learning_rate, no_cuda=True
+            output_dir=folder, num_epochs=ENDLESS, learning_rate=setting.learning_rate, no_cuda=True, seed=seed
         )
         made.fit(training, training_config=config)
     return made

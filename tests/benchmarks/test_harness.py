@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks import docs
 from benchmarks.harness import Key, Options, Results, Row, floor_and_goal, machine, machine_name, parse
+from benchmarks.picture_sets import SETS
 from latentia.data.fetch import MIRROR_CONTENT
 from latentia.hardware import detect
 
@@ -19,10 +20,21 @@ def results(folder, **options):
 
 
 def test_options_are_those_of_the_contract(tmp_path, monkeypatch):
-    monkeypatch.setenv(MIRROR_CONTENT, "")  # so that what naming data changes is taken back
+    for variable in (MIRROR_CONTENT, "CUDA_VISIBLE_DEVICES"):
+        monkeypatch.setenv(variable, "")  # so that what naming data changes is taken back
+    place = tmp_path / SETS["orl-faces"].file.path
+    place.parent.mkdir(parents=True)
+    place.touch()
     options = parse("A benchmark.", ["--quick", "--seed", "3", "--data", str(tmp_path), "--fresh", "--again", "one"])
     assert options == Options(quick=True, seed=3, data=tmp_path, fresh=True, again=("one",))
     assert parse("A benchmark.", []) == Options()
+
+
+def test_a_folder_without_any_data_set_is_no_mirror(tmp_path, capsys):
+    for folder in (tmp_path, tmp_path / "typo"):
+        with pytest.raises(SystemExit):
+            parse("A benchmark.", ["--data", str(folder)])
+        assert f"{folder} holds none of the data sets" in capsys.readouterr().err
 
 
 def test_the_file_has_the_form_of_the_contract(tmp_path):
@@ -70,13 +82,43 @@ def test_rows_of_another_seed_or_setting_are_other_rows(tmp_path):
     assert r.value(KEY) == 1.0
 
 
-def test_rows_are_in_the_file_before_the_measurement_ends(tmp_path):
-    def broken():
-        yield Row(KEY, 1.0, "s")
-        raise RuntimeError("the machine went away")
+def test_runs_with_other_seeds_do_not_see_each_other(tmp_path, capsys):
+    """Also where keys have no seed, or a run has rows of the seeds that follow."""
+    for seed, value in ((0, 1.0), (1, 2.0)):
+        r = results(tmp_path, seed=seed)
+        assert r.find(KEY) is None
+        r.measure([KEY, OTHER], lambda value=value: [Row(KEY, value, "s"), Row(OTHER, value, "s")])
+    assert [results(tmp_path, seed=seed).value(KEY) for seed in (0, 1)] == [1.0, 2.0]
+    assert len(json.loads((tmp_path / "trial.json").read_text())["rows"]) == 4
+    capsys.readouterr()
+    r.finish([])
+    shown = capsys.readouterr().out
+    assert shown.count("theirs") == 1
+    assert "2" in shown
 
+
+def test_claims_are_gone_once_other_rows_come(tmp_path):
+    claims = floor_and_goal("fast", 2.0, floor=1, goal=None, source="", higher_is_better=True)
+    results(tmp_path).finish(claims)
+    with pytest.raises(RuntimeError):
+        results(tmp_path).measure([KEY, OTHER], broken_off)
+    assert json.loads((tmp_path / "trial.json").read_text())["claims"] == []
+
+
+def test_no_claim_of_a_quick_run_holds(tmp_path):
+    claims = floor_and_goal("fast", 2.0, floor=1, goal=None, source="", higher_is_better=True)
+    results(tmp_path, quick=True).finish(claims)
+    assert not json.loads((tmp_path / "trial.quick.json").read_text())["claims"][0]["holds"]
+
+
+def broken_off():
+    yield Row(KEY, 1.0, "s")
+    raise RuntimeError("the machine went away")
+
+
+def test_rows_are_in_the_file_before_the_measurement_ends(tmp_path):
     with pytest.raises(RuntimeError, match="went away"):
-        results(tmp_path).measure([KEY, OTHER], broken)
+        results(tmp_path).measure([KEY, OTHER], broken_off)
     after = results(tmp_path)
     assert after.value(KEY) == 1.0
     assert after.value(OTHER) is None
@@ -126,7 +168,7 @@ def test_rows_of_another_machine_are_refused(tmp_path):
     with pytest.raises(SystemExit, match="--fresh"):
         results(tmp_path).measure([OTHER], lambda: [Row(OTHER, 1.0, "s")])
     results(tmp_path, seed=5).measure([OTHER], lambda: [Row(OTHER, 1.0, "s")])  # nobody compares seeds
-    assert results(tmp_path).value(KEY) == results(tmp_path).value(OTHER) == 1.0
+    assert results(tmp_path).value(KEY) == results(tmp_path, seed=5).value(OTHER) == 1.0
     assert results(tmp_path, fresh=True).find(KEY) is None
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import copy
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from benchmarks import imputation, inpainting, restoration
+from benchmarks import features, imputation, inpainting, mnist, ours, restoration, samples
 from benchmarks.baselines.choosing import Tried, best_of, settings_of
-from benchmarks.harness import Options, Results
+from benchmarks.harness import Key, Options, Results
 from benchmarks.picture_metrics import Similarities, errors, lead, similarities
-from benchmarks.picture_sets import N_HELD_OUT, held_out_rows, open_recut_pictures
+from benchmarks.picture_sets import held_out_rows, open_recut_pictures, rows_to_test
 from latentia.core import Batch
+from latentia.training.fit import Fit
 
 HOLES = ("telea", "navier_stokes", "biharmonic", "mean_picture", "nearest_picture")
 
@@ -165,12 +167,57 @@ def test_seeds_share_no_row() -> None:
     assert not keys[0] & keys[1]
 
 
-def test_held_out_pictures_of_sorted_sets_are_from_everywhere() -> None:
-    assert held_out_rows("cifar10-part", 2000).tolist() == list(range(1500, 2000))
-    rows = held_out_rows("omniglot-small", 3000)
-    assert len(set(rows.tolist())) == N_HELD_OUT
-    assert rows.min() < 100
-    assert rows.max() > 2900
+def test_held_out_and_tested_pictures_of_sorted_sets_are_from_everywhere() -> None:
+    mixed, sorted_ = np.arange(3000) % 10, np.arange(3000) // 300
+    assert held_out_rows(mixed).tolist() == list(range(2500, 3000))
+    assert rows_to_test(mixed, 200).tolist() == list(range(200))
+    for rows, count in ((held_out_rows(sorted_), 500), (rows_to_test(sorted_, 200), 200)):
+        assert len(set(rows.tolist())) == count
+        assert set(sorted_[rows].tolist()) == set(range(10))
+    assert len(held_out_rows(mixed[:100])) == 20
+    assert len(rows_to_test(mixed, 10_000)) == 3000
+
+
+def test_what_somebody_stopped_is_no_figure(digits) -> None:
+    assert ours.ended(Fit(digits[0], (), "time")) is digits[0]
+    with pytest.raises(KeyboardInterrupt):
+        ours.ended(Fit(digits[0], (), "interrupted"))
+
+
+def test_classifiers_know_as_many_classes_as_there_are(tmp_path) -> None:
+    pixels = torch.randint(256, (300, 1, 28, 28), dtype=torch.uint8)
+    judge = features.classifier("letters", pixels, torch.arange(300) % 26, folder=tmp_path)
+    assert judge(pixels[:2].float()).shape == (2, 26)
+
+
+def test_pictures_of_another_size_than_the_peers_networks_are_refused() -> None:
+    assert mnist.grey_pictures(np.zeros((3, 28, 28, 1), np.uint8)).shape == (3, 1, 28, 28)
+    for shape in ((784, 32, 32), (3, 28, 28, 3)):
+        with pytest.raises(SystemExit, match="28 x 28"):
+            mnist.grey_pictures(np.zeros(shape, np.uint8))
+
+
+def test_a_lead_over_pictures_of_one_person_has_an_interval() -> None:
+    truth, missing = pictures(), half_missing()
+    scores = errors(truth, pictures(seed=1), missing)
+    ahead = lead(errors(truth, truth, missing), scores, np.zeros(len(truth), np.int64))
+    assert np.isfinite(ahead).all()
+
+
+def test_a_sampler_that_makes_nothing_has_a_row_that_says_so(monkeypatch) -> None:
+    def refuses(*_: object) -> None:
+        raise AssertionError("the data are not normalised")
+
+    judge = SimpleNamespace(name="mnist", trained_on=torch.zeros(4, 1, 28, 28, dtype=torch.uint8), n=4)
+    judge.keys = lambda system, seed: [Key(system, metric, "mnist", seed) for metric in ("distance", "recall")]
+    peer = SimpleNamespace(judge=lambda vae, x: SimpleNamespace(vae=vae))
+    monkeypatch.setattr(samples, "train_as_chosen", lambda *_: (None, {}))
+    monkeypatch.setattr(samples, "peer_of", lambda name: peer)
+    monkeypatch.setattr(samples, "held_out", lambda judge, options: None)
+    monkeypatch.setattr(samples, "sampled", refuses)
+    rows = list(samples.pythae_rows(judge, SimpleNamespace(options=Options()), None))
+    assert len(rows) == 2 * len(samples.SAMPLERS)
+    assert all(row.details["failed"] and row.value == samples.FAILED for row in rows)
 
 
 def test_nobody_is_on_both_sides_of_a_split(mirror) -> None:

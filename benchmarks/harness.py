@@ -1,4 +1,4 @@
-"""What benchmarks have in common: options, the result file, claims, the table.
+"""What benchmarks have in common: options, the result file, claims.
 
 A benchmark is a script that asks `Results.measure` for rows. A finished row is in the file at once and is
 not measured again, so a long benchmark may be stopped and gone on with at any time.
@@ -20,10 +20,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from rich.console import Console
-from rich.table import Table
-
 from benchmarks.data_sets import holds_any, other_data
+from benchmarks.table import show
 from latentia.data.fetch import ANY, MIRROR, MIRROR_CONTENT
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -351,25 +349,6 @@ def commit() -> str:
 def _git(*arguments: str) -> str:
     command = ["git", "-C", str(REPOSITORY), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-
-def show(document: dict[str, Any], *, quick: bool) -> None:
-    """Prints the rows and claims of a result file."""
-    console = Console()
-    rows = Table(title=f"{document['name']}{' (quick: not a claim)' if quick else ''}")
-    for title in ("system", "metric", "setting", "value", "spread", "unit", "load"):
-        rows.add_column(title)
-    for row in document["rows"]:
-        spread = "" if row["spread"] is None else f"{row['spread']:.3g}"
-        rows.add_row(
-            row["system"], row["metric"], row["setting"], f"{row['value']:.4g}", spread, row["unit"], f"{row['load']}"
-        )
-    console.print(rows)
-    claims = Table("claim", "level", "ours", "anchor", "holds")
-    for claim in document["claims"]:
-        ours, anchor = ("-" if claim[name] is None else f"{claim[name]:.4g}" for name in ("ours", "anchor"))
-        claims.add_row(claim["claim"], claim["level"], ours, anchor, "yes" if claim["holds"] else "no")
-    console.print(claims)
 
 
 def _rows_but(parts: Sequence[str], document: dict[str, Any]) -> list[dict[str, Any]]:

@@ -122,27 +122,15 @@ def limit_file_size() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 
 
-def test_a_second_ctrl_c_leaves_the_interpreter_alive(monkeypatch):
-    """Lightning answers it with SystemExit, and would have SIGINT ignored from then on."""
-    from latentia.training.module import VAEModule
-
-    def pressed_again(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(VAEModule, "training_step", pressed_again)
-    before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
-        latentia.VAE(latent_dim=2, epochs=1).fit(np.random.default_rng(0).normal(size=(40, 5)))
-    assert signal.getsignal(signal.SIGINT) == before
-
-
-def test_ctrl_c_before_the_first_step_leaves_signals_as_they_were(monkeypatch):
+@pytest.mark.parametrize("where", ["configure_optimizers", "training_step"])
+def test_ctrl_c_in_a_fit_leaves_the_interpreter_and_its_signals_alive(monkeypatch, where):
+    """Lightning answers it before the first step, and a second one, with SystemExit, and would ignore SIGINT then."""
     from latentia.training.module import VAEModule
 
     def pressed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(VAEModule, "configure_optimizers", pressed)
+    monkeypatch.setattr(VAEModule, where, pressed)
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         latentia.VAE(latent_dim=2, epochs=1).fit(np.random.default_rng(0).normal(size=(40, 5)))

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import copy
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from benchmarks import features, imputation, inpainting, mnist, ours, restoration, samples
+from benchmarks import features, imputation, inpainting, mnist, ours, restoration
 from benchmarks.baselines.choosing import Tried, best_of, settings_of
-from benchmarks.harness import Key, Options, Results
+from benchmarks.harness import Options, Results
 from benchmarks.picture_metrics import Similarities, errors, lead, similarities
 from benchmarks.picture_sets import held_out_rows, open_recut_pictures, rows_to_test
 from latentia.core import Batch
@@ -202,22 +201,6 @@ def test_a_lead_over_pictures_of_one_person_has_an_interval() -> None:
     scores = errors(truth, pictures(seed=1), missing)
     ahead = lead(errors(truth, truth, missing), scores, np.zeros(len(truth), np.int64))
     assert np.isfinite(ahead).all()
-
-
-def test_a_sampler_that_makes_nothing_has_a_row_that_says_so(monkeypatch) -> None:
-    def refuses(*_: object) -> None:
-        raise AssertionError("the data are not normalised")
-
-    judge = SimpleNamespace(name="mnist", trained_on=torch.zeros(4, 1, 28, 28, dtype=torch.uint8), n=4)
-    judge.keys = lambda system, seed: [Key(system, metric, "mnist", seed) for metric in ("distance", "recall")]
-    peer = SimpleNamespace(judge=lambda vae, x: SimpleNamespace(vae=vae))
-    monkeypatch.setattr(samples, "train_as_chosen", lambda *_: (None, {}))
-    monkeypatch.setattr(samples, "peer_of", lambda name: peer)
-    monkeypatch.setattr(samples, "held_out", lambda judge, options: None)
-    monkeypatch.setattr(samples, "sampled", refuses)
-    rows = list(samples.pythae_rows(judge, SimpleNamespace(options=Options()), None))
-    assert len(rows) == 2 * len(samples.SAMPLERS)
-    assert all(row.details["failed"] and row.value == samples.FAILED for row in rows)
 
 
 def test_nobody_is_on_both_sides_of_a_split(mirror) -> None:

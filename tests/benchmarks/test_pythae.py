@@ -2,6 +2,7 @@
 
 import math
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,8 +10,9 @@ from torch.distributions import Independent, Normal
 
 pytest.importorskip("pythae")
 
-from benchmarks import bounds
+from benchmarks import bounds, samples
 from benchmarks.baselines import pythae_nets, pythae_peers, pythae_samplers, pythae_vae
+from benchmarks.harness import Key, Options
 from benchmarks.rebuilt import MatrixConv, MatrixConvTranspose, RebuiltVAE
 from latentia.core import Latents
 
@@ -195,3 +197,19 @@ def _copy(vae, rebuilt):
     for own, block in zip((rebuilt.decoder[2], rebuilt.decoder[5], rebuilt.decoder[8]), blocks, strict=True):
         own.weight.copy_(block[0].weight.permute(2, 3, 1, 0).flatten(0, 2))
         own.bias.copy_(block[0].bias)
+
+
+def test_a_sampler_that_makes_nothing_has_a_row_that_says_so(monkeypatch) -> None:
+    def refuses(*_: object) -> None:
+        raise AssertionError("the data are not normalised")
+
+    judge = SimpleNamespace(name="mnist", trained_on=torch.zeros(4, 1, 28, 28, dtype=torch.uint8), n=4)
+    judge.keys = lambda system, seed: [Key(system, metric, "mnist", seed) for metric in ("distance", "recall")]
+    peer = SimpleNamespace(judge=lambda vae, x: SimpleNamespace(vae=vae))
+    monkeypatch.setattr(samples, "train_as_chosen", lambda *_: (None, {}))
+    monkeypatch.setattr(samples, "peer_of", lambda name: peer)
+    monkeypatch.setattr(samples, "held_out", lambda judge, options: None)
+    monkeypatch.setattr(samples, "sampled", refuses)
+    rows = list(samples.pythae_rows(judge, SimpleNamespace(options=Options()), None))
+    assert len(rows) == 2 * len(samples.SAMPLERS)
+    assert all(row.details["failed"] and row.value == samples.FAILED for row in rows)

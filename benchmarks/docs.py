@@ -48,7 +48,7 @@ def section(document: Mapping[str, Any]) -> str:
         "",
         "| system | metric | setting | value | unit | spread, or 95 % interval; active units |",
         "|---|---|---|---|---|---|",
-        *(_row(row) for row in document["rows"]),
+        *_rows(document["rows"]),
         "",
         *_galleries(document["name"]),
     ]
@@ -90,8 +90,24 @@ def _claim(claim: Mapping[str, Any]) -> str:
     return f"| {claim['claim']} | {claim['level']} | {ours} | {anchor} | {holds} | {claim['anchor_source']} |"
 
 
-def _row(row: Mapping[str, Any]) -> str:
-    cells = (row["system"], row["metric"], row.get("setting", ""), _number(row["value"]), row["unit"], _beside(row))
+def _rows(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Returns the lines of rows; those that differ in nothing but their seed name it."""
+    rows = list(rows)
+    seeds: dict[tuple[str, ...], set[Any]] = {}
+    for row in rows:
+        seeds.setdefault(_named(row), set()).add(row.get("seed"))
+    return [_row(row, len(seeds[_named(row)]) > 1) for row in rows]
+
+
+def _named(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return row["system"], row["metric"], row.get("setting", "")
+
+
+def _row(row: Mapping[str, Any], seeded: bool) -> str:
+    system, metric, setting = _named(row)
+    seed = f"seed {row['seed']}" if seeded else ""
+    setting = ", ".join(part for part in (setting, seed) if part)
+    cells = (system, metric, setting, _number(row["value"]), row["unit"], _beside(row))
     return f"| {' | '.join(cells)} |"
 
 

@@ -35,7 +35,7 @@ PROTOCOL = (
     "not included, are those whose samples are nearest to held-out training pictures. Deviations are of 50 bootstrap "
     "samples of the pictures; 'ahead' means by 1.96 of both together. 'Two halves' are of the test pictures and as "
     "many training pictures, mixed: 10 000 beside 10 000, as for all systems. Seconds are of a warm model, prior, "
-    "decoder and conversion to 8 bits together."
+    "decoder and conversion to 8 bits together; its weights are at random, which take the same time."
 )
 SETS = ("mnist", "fashion-mnist")
 MINUTES, N = 9.8, 10_000  # with all that comes before the gradient steps

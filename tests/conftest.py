@@ -82,7 +82,7 @@ def binary():
 def masked():
     """A model that completes digits, and the digits."""
     decoder = {"name": "unet", "widths": [6, 8], "blocks": [1, 1], "dense": 8}
-    changes = {"model": {"kind": "masked", "decoder": decoder}, "training": {"masks": ["half"]}}
+    changes = {"model": {"kind": "masked", "decoder": decoder}, "training": {"masks": ["half"], "noise": 0.3}}
     return build(open_source("digits"), changes, 0.06)
 
 

@@ -22,7 +22,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 
 import latentia
 from latentia.config import Config
-from latentia.data import Preprocessing, SpeechPreprocessing
+from latentia.data import NOUNS, Dataset, Indices, Preprocessing, SpeechPreprocessing, holdout
 from latentia.errors import LatentiaError, OptionError, RunError
 from latentia.files import (
     as_json,
@@ -181,6 +181,10 @@ class TrainedModel:
         """Where the model is."""
         return next(self.model.parameters()).device
 
+    def split(self, dataset: Dataset) -> tuple[Indices, Indices]:
+        """Splits its data as they were split in its training: positions trained on, and held out."""
+        return holdout(dataset, self.config.data.validation_fraction, self.config.training.seed)
+
     @property
     def speech(self) -> SpeechPreprocessing:
         """How a model of speech has its recordings.
@@ -189,7 +193,9 @@ class TrainedModel:
             OptionError: the model is one of other data.
         """
         if self.preprocessing.kind != "speech":
-            raise OptionError(f"This takes a model of speech, and {self.name} is one of {self.preprocessing.kind}s.")
+            raise OptionError(
+                f"This takes a model of speech, and {self.name} is one of {NOUNS[self.preprocessing.kind]}."
+            )
         return self.preprocessing
 
     @cached_property

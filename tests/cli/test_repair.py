@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 import struct
 import zlib
@@ -260,18 +261,37 @@ def test_models_of_other_data_are_refused(cli, photo, tmp_path) -> None:
     assert "model of pictures" in result.err
 
 
-@pytest.mark.parametrize("model", ["masked", "trained"])
-def test_restore_takes_noise_off(cli, model, tmp_path, request) -> None:
-    noisy, out = tmp_path / "noisy.png", tmp_path / "clean.png"
+@pytest.fixture
+def noisy(tmp_path) -> Path:
+    """A smooth colour picture with noise of ten grey levels."""
     ramp = np.add.outer(np.linspace(80, 120, 30), np.linspace(0, 50, 40))[..., None]
     levels = ramp + np.random.default_rng(0).normal(0, 10, (30, 40, 3))
-    Image.fromarray(levels.round().astype(np.uint8)).save(noisy)
+    Image.fromarray(levels.round().astype(np.uint8)).save(tmp_path / "noisy.png")
+    return tmp_path / "noisy.png"
+
+
+@pytest.mark.parametrize("model", ["masked", "trained"])
+def test_restore_takes_noise_off(cli, model, noisy, tmp_path, request) -> None:
+    out = tmp_path / "clean.png"
     result = cli("restore", noisy, "--model", request.getfixturevalue(model), "-o", out, "--json")
     assert result.code == 0, result.err
     assert 10 / 1.5 < result.json["noise_level"] < 10 * 1.5
     assert pixels(out).shape == (30, 40, 3)
     assert not np.array_equal(pixels(out), pixels(noisy))
     assert "restore" in Image.open(out).text["synthetic"]
+
+
+def test_people_are_told_of_noise_that_the_model_never_saw(cli, masked, noisy, tmp_path) -> None:
+    assert "stronger than any" not in cli("restore", noisy, "--model", masked, "-o", tmp_path / "clean.png").err
+    for learned, code, said in ((0.01, 0, "The noise is stronger than any"), (0.0, 2, "was trained without noise")):
+        folder = tmp_path / f"run-{learned}"
+        shutil.copytree(masked, folder)
+        document = json.loads((folder / "config.json").read_text())
+        document["config"]["training"]["noise"] = learned
+        (folder / "config.json").write_text(json.dumps(document))
+        result = cli("restore", noisy, "--model", folder, "-o", tmp_path / "out.png")
+        assert result.code == code, result.err
+        assert said in result.err
 
 
 def test_noise_is_taken_off_around_what_is_transparent(cli, masked, tmp_path) -> None:

@@ -242,9 +242,9 @@ def test_doctor(cli):
 def test_demo(cli, monkeypatch, tmp_path):
     from latentia.report.demo import run_demo
 
-    monkeypatch.setitem(run_demo.__kwdefaults__, "epochs", 1)
-    monkeypatch.setitem(run_demo.__kwdefaults__, "filling_epochs", 1)
-    monkeypatch.setitem(run_demo.__kwdefaults__, "speech_epochs", 1)
+    for name in run_demo.__kwdefaults__.keys() & {"epochs", "classes_epochs", "filling_epochs", "speech_epochs"}:
+        monkeypatch.setitem(run_demo.__kwdefaults__, name, 1)
+    monkeypatch.setitem(run_demo.__kwdefaults__, "prior_steps", 2)
     result = cli("demo", "-o", tmp_path / "demo", "--json")
     assert result.code == 0, result.err
     assert "Training an image model" in result.err

@@ -31,7 +31,7 @@ def test_report_counts_and_advises(photos, noise):
     advice = " ".join(report.suggestions)
     for words in ("2 of 17", "--skip-bad", "--preset image-32", "are few", "repeat others", "transparency"):
         assert words in advice
-    assert json.loads(json.dumps(report.to_json()))["n_usable"] == 15
+    assert json.loads(json.dumps(report.as_dict()))["n_usable"] == 15
 
 
 def test_split_folders_are_noticed(tmp_path, noise):
@@ -88,7 +88,7 @@ def test_recordings_are_counted_and_measured(voices, voice):
     advice = " ".join(report.suggestions)
     for words in ("2 of 17", "--skip-bad", "16000 Hz", "0.2 minutes", "speaker", "1 recordings clip", "repeat others"):
         assert words in advice
-    assert json.loads(json.dumps(report.to_json()))["lengths"]["channels"] == {"1": 9, "2": 6}
+    assert json.loads(json.dumps(report.as_dict()))["lengths"]["channels"] == {"1": 9, "2": 6}
 
 
 def test_mixed_folders_are_checked_by_choice(voices, noise):

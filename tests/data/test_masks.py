@@ -147,7 +147,7 @@ def test_no_noise_leaves_a_batch_as_it_is() -> None:
     ],
 )
 def test_impossible_settings_are_refused(name: str, settings: dict[str, float]) -> None:
-    with pytest.raises(OptionError, match=r"in order|at least"):
+    with pytest.raises(OptionError, match=r"in order|at least|needs (share|area) in"):
         MASKS.build(name, settings)
 
 

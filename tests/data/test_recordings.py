@@ -105,6 +105,8 @@ def test_models_are_not_given_the_other_kind(voices, photos):
         open_source(photos).load(FORM)
     with pytest.raises(OptionError, match=r"data\.size is for pictures"):
         choose_preprocessing(open_source(voices), DataConfig(size=32))
+    with pytest.raises(OptionError, match=r"data\.binarize is for pictures"):
+        choose_preprocessing(open_source(voices), DataConfig(binarize="dynamic"))
     with pytest.raises(OptionError, match=r"data\.level is for recordings"):
         choose_preprocessing(open_source(photos), DataConfig(level="none"))
     with pytest.raises(OptionError, match=r"data\.kind asks for recordings"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from latentia.distributions import PRIORS, FlowPrior, MixtureOfGaussians
+from latentia.distributions import PRIORS, DiagonalGaussian, FlowPrior, MixtureOfGaussians
 
 
 @pytest.mark.parametrize("latent_dim", [1, 3])
@@ -61,3 +61,9 @@ def test_flows_are_not_turned_inside_out_by_latents_of_any_spread(latent_dim: in
         after = prior().log_prob(z).detach().mean()
         assert after > before + 1e3
         assert prior().sample((1000,)).std() > 100
+
+
+def test_a_posterior_starts_with_the_scales_that_it_is_told() -> None:
+    posterior, scale = DiagonalGaussian(4, 3), torch.tensor([0.05, 1.0, 20.0])
+    posterior.start_along(torch.zeros(3, 4), scale)
+    assert posterior(torch.zeros(2, 4)).stddev[0].tolist() == pytest.approx(scale.tolist(), rel=1e-4)

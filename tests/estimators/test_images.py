@@ -266,6 +266,7 @@ def test_restoring(fitted):
     assert restored.shape == image.shape
     assert restored.dtype == image.dtype
     assert not np.array_equal(restored, image)
+    assert not np.array_equal(restored, fitted.restore(image, noise=0.1, steps=1, random_state=1))
     with pytest.raises(OptionError, match="level of noise"):
         fitted.restore(image, noise=-1)
     with pytest.raises(NotFittedError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -10,7 +12,7 @@ from sklearn.exceptions import NotFittedError
 
 import latentia
 from latentia.distributions import MixtureOfGaussians
-from latentia.errors import OptionError
+from latentia.errors import DataError, OptionError
 from tests.conftest import CONV_GRU, DENSE, tones
 
 QUICK = {"prior_stage": {"steps": 80, "learning_rate": 5e-3}}
@@ -58,6 +60,18 @@ def test_vectors_in_double_precision():
     assert vae.trained_.config.model.prior.arguments == {"components": 9}
     assert vae.score(x) > score
     assert vae.score_samples(x[:1])[0] == pytest.approx(vae.score_samples(x)[0], abs=1e-9)
+
+
+def test_the_classes_that_a_model_was_told_are_told_again():
+    y = np.arange(len(IMAGES)) % 2
+    classes = latentia.ImageVAE(latent_dim=4, epochs=1, encoder=DENSE, decoder=DENSE, random_state=0).fit(IMAGES, y)
+    scores = {}
+    for name, given in (("told", y), ("other way round", 1 - y), ("not told", None)):
+        scores[name] = copy.deepcopy(classes).fit_prior(IMAGES, y=given, settings=QUICK).sample(4, 0, y=1)
+    assert not np.array_equal(scores["told"], scores["not told"])
+    assert not np.array_equal(scores["told"], scores["other way round"])
+    with pytest.raises(DataError, match="y has the classes 0, 1, 2, and the model was trained with 0, 1"):
+        classes.fit_prior(IMAGES, y=np.arange(len(IMAGES)) % 3)
 
 
 def test_recordings():

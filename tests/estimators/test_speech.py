@@ -57,6 +57,7 @@ def test_samples_are_functions_of_their_seed(voice):
     assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
     assert not np.array_equal(voice.sample(1, random_state=2)[0], first[0])
     assert len(voice.inverse_transform(np.zeros((2, 4)))) == 2
+    assert voice.inverse_transform(np.zeros((0, 4))) == []
 
 
 def test_scores_are_those_of_recordings_whatever_stands_beside_them(voice, waves):

@@ -13,6 +13,7 @@ from latentia.evaluation.diagnose import (
     find_collapse,
     find_early_end,
     find_little_data,
+    find_no_whole_pictures,
     find_nothing_held_out,
     find_overfitting,
     find_prior_gap,
@@ -163,6 +164,14 @@ def test_data():
     assert find_bad_files(record) is None
     assert find_bad_files(replace(record, problems={"unreadable": 20})) is None
     assert "900 unreadable" in find_bad_files(replace(record, problems={"unreadable": 900})).text
+
+
+def test_a_model_that_was_always_told_a_part(masked):
+    assert find_no_whole_pictures(Config()) is None
+    trained, _ = masked
+    assert "Add the family nothing" in find_no_whole_pictures(trained.config).advice
+    whole = trained.config.with_settings({"training": {"masks": ["half", "nothing"]}})
+    assert find_no_whole_pictures(whole) is None
 
 
 def test_the_gravest_comes_first_and_something_is_always_said(digits):

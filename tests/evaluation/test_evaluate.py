@@ -130,5 +130,5 @@ def test_nothing_to_evaluate(digits):
     trained, dataset = digits
     with pytest.raises(DataError, match="no examples"):
         evaluate(trained, Dataset(np.empty((0, 8, 8, 1), np.uint8)))
-    with pytest.raises(OptionError, match="importance samples"):
+    with pytest.raises(OptionError, match="is_samples must be"):
         evaluate(trained, dataset, is_samples=0)

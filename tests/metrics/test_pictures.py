@@ -20,6 +20,7 @@ def test_psnr_counts_what_it_is_told_to() -> None:
     where[0] = True
     assert psnr(truth, guess, where) == pytest.approx(10 * math.log10(4))
     assert psnr(truth, guess) == pytest.approx(10 * math.log10(16))
+    assert math.isnan(psnr(truth, guess, np.zeros_like(truth, bool)))
     assert psnr(truth, guess, ~where) == math.inf
     assert psnr(np.zeros((2, 2), np.uint8), np.ones((2, 2), np.uint8)) == 0.0  # not wrapped around
 

@@ -33,8 +33,8 @@ def test_the_length_of_a_sequence_has_a_probability():
     total = 0.0
     for count in range(1, 7):
         groups = position_mask(torch.tensor([count]), 6)
-        likelihood = SequenceLikelihood(Gaussian()(torch.zeros(1, 4, 5)), 1, end, groups)
-        without = SequenceLikelihood(Gaussian()(torch.zeros(1, 4, 5)), 1, None, groups)
+        likelihood = SequenceLikelihood(Gaussian()(torch.zeros(1, 4, 5)), 1, end, groups, 4)
+        without = SequenceLikelihood(Gaussian()(torch.zeros(1, 4, 5)), 1, None, groups, 4)
         x = torch.zeros(1, 4, 5)
         total += math.exp(float(likelihood.log_prob(x) - without.log_prob(x)))
     total += float(torch.sigmoid(-end).prod())  # going on behind the sixth

@@ -23,7 +23,7 @@ def demonstrated(tmp_path_factory):
     folder, said = tmp_path_factory.mktemp("demo") / "demo", []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(importlib.metadata, "version", without_espeak)
-        run_demo(folder, epochs=1, filling_epochs=1, announce=said.append)
+        run_demo(folder, epochs=1, classes_epochs=1, filling_epochs=1, prior_steps=2, announce=said.append)
     return folder, said
 
 
@@ -37,14 +37,19 @@ def test_without_espeak_the_page_says_what_is_missing(demonstrated):
 def test_repeated_with_espeak_the_demonstration_writes_everything(demonstrated):
     folder, _ = demonstrated
     said = []
-    report = run_demo(folder, epochs=1, filling_epochs=1, speech_epochs=1, announce=said.append)
+    lengths = {f"{part}epochs": 1 for part in ("", "classes_", "filling_", "speech_")}
+    report = run_demo(folder, **lengths, prior_steps=2, announce=said.append)
     assert report == folder / "report.html"
-    assert len(said) == 8
+    assert len(said) == 11
     text = report.read_text("utf-8")
     for anchor in (
         "ways",
         "completions",
         "restored",
+        "second-stage",
+        "classes",
+        "filling-completions",
+        "filling-restored",
         "speech",
         "speech-recordings",
         "speech-samples",
@@ -55,7 +60,16 @@ def test_repeated_with_espeak_the_demonstration_writes_everything(demonstrated):
     assert text.count("<audio") > 20
     names = {path.name for path in report.parent.iterdir()}
     assert names == {
-        *("report.html", "digits", "digits-filling", "samples", "latents.npz", "spoken-digits", "sounds"),
+        *(
+            "report.html",
+            "digits",
+            "digits-classes",
+            "digits-filling",
+            "samples",
+            "latents.npz",
+            "spoken-digits",
+            "sounds",
+        ),
         *("completions.png", "restored.png", "reconstruction.png", "interpolation.png", "traversal.png"),
     }
     samples = sorted(path.name for path in (report.parent / "samples").iterdir())
@@ -67,6 +81,7 @@ def test_repeated_with_espeak_the_demonstration_writes_everything(demonstrated):
         assert set(latents["label"]) == set("0123456789")
     assert read_model(report.parent / "digits").data.name == "digits"
     assert read_model(report.parent / "digits-filling").config.model.kind == "masked"
+    assert read_model(report.parent / "digits-classes").config.model.classes == 10
     assert read_model(report.parent / "spoken-digits").data.name == "spoken-digits"
     sounds = sorted(path.name for path in (report.parent / "sounds").iterdir())
     assert sounds == ["interpolation.wav", "reconstruction.wav", "samples.wav", "traversal.wav"]

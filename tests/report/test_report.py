@@ -69,14 +69,16 @@ def anchors(page):
 def test_pictures_have_all_sections(tmp_path, digits):
     _, page = report(tmp_path, digits, title="My digits")
     assert anchors(page) == [
-        *("diagnosis", "reconstructions", "samples", "traversals", "ways", "arithmetic", "alike", "map"),
+        *("diagnosis", "reconstructions", "completions", "restored", "samples", "traversals", "ways", "arithmetic"),
+        *("alike", "map"),
         *("learning", "latents", "figures", "data", "reproduce"),
     ]
     assert "My digits" in page.text
     assert "pictures or recordings out of the data" in page.text
     assert {attributes["href"] for attributes in page.all("a")} == {f"#{anchor}" for anchor in anchors(page)}
     assert len(page.all("svg")) == 5
-    assert len(page.all("img")) == 4 + 1 + 4 + 9 + 4 + 6
+    assert len(page.all("img")) == 4 + 4 + 3 + 1 + 4 + 9 + 4 + 6
+    assert "trained without holes" in page.text
     assert sum("way between" in (attributes["alt"] or "") for attributes in page.all("img")) == 9
     assert "latent_dim: 4" in page.text
 
@@ -100,16 +102,18 @@ def test_without_media_no_picture_is_in_it(tmp_path, digits):
     assert "data:image" not in text.split("</style>")[1]
     assert "out of the data" not in page.text
     assert {"map", "latents", "figures"} <= set(anchors(page))
-    assert not {"reconstructions", "samples", "traversals", "ways", "arithmetic", "alike"} & set(anchors(page))
+    shown = {"reconstructions", "completions", "restored", "samples", "traversals", "ways", "arithmetic", "alike"}
+    assert not shown & set(anchors(page))
 
 
 def test_models_that_fill_in_show_it(tmp_path, masked):
     trained, dataset = masked
-    _, page = report(tmp_path, masked)
+    never_saw_noise = trained.config.with_settings({"training": {"noise": 0.0}})
+    _, page = report(tmp_path, (replace(trained, config=never_saw_noise), dataset))
     assert anchors(page)[1:3] == ["reconstructions", "completions"]
-    assert "restored" not in anchors(page)  # it never saw noise
-    noisy = trained.config.with_settings({"training": {"noise": 0.3}})
-    _, page = report(tmp_path, (replace(trained, config=noisy), dataset))
+    assert "restored" not in anchors(page)
+    assert "trained without holes" not in page.text
+    _, page = report(tmp_path, masked)
     assert anchors(page)[1:4] == ["reconstructions", "completions", "restored"]
     before, _ = (float(found) for found in re.search(r"from ([\d.]+) to ([\d.]+) dB", page.text).groups())
     assert before == pytest.approx(15, abs=1.5)  # half of the noise on black is cut off
@@ -149,6 +153,7 @@ def test_models_of_labelled_arrays_are_fitted_again_with_labels(tmp_path, digits
 def test_few_pictures_have_neighbours_too(tmp_path, digits):
     assert "alike" in anchors(report(tmp_path, digits, rows=np.arange(5))[1])
     assert "alike" not in anchors(report(tmp_path, digits, rows=np.arange(2))[1])
+    assert "latents" not in anchors(report(tmp_path, digits, rows=np.arange(1))[1])
 
 
 def test_a_model_without_history_or_labels(tmp_path, digits):

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -195,7 +195,7 @@ def test_grey_noise_is_no_less_to_a_model_of_colour(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(importlib.import_module("latentia.tasks.restore"), "expect", expected)
     form = ImagePreprocessing(height=8, width=8, channels=3)
-    trained = SimpleNamespace(preprocessing=form, name="colour")
+    trained = SimpleNamespace(preprocessing=form, name="colour", model=SimpleNamespace(sees_parts=False))
     for image in (np.zeros((8, 8), np.float32), np.zeros((8, 8, 3), np.float32)):
         restore(trained, Canvas.from_array(image), noise=0.1)
     assert told == pytest.approx([0.1 * 3**0.5, 0.1])
@@ -214,6 +214,20 @@ def test_wrong_models_and_levels_are_refused(masked, vectors) -> None:
         restore(vectors[0], canvas)
     with pytest.raises(OptionError, match=r"\[0, 1\]"):
         restore(masked[0], canvas, noise=2.0)
+
+
+def test_a_model_takes_off_what_noise_it_has_learned(masked, digits) -> None:
+    trained, _ = masked
+    noisy = Canvas.from_array(np.random.default_rng(0).integers(0, 256, (8, 8), dtype=np.uint8))
+    config = trained.config.with_settings({"training": {"noise": 0.0}})
+    never = replace(trained, config=config)
+    for level in (None, 0.1):
+        with pytest.raises(OptionError, match="trained without noise"):
+            restore(never, noisy, noise=level)
+    assert not restore(never, noisy, noise=0.0).beyond
+    assert not restore(trained, noisy, noise=0.3).beyond
+    assert restore(trained, noisy, noise=0.4).beyond
+    assert not restore(digits[0], noisy, noise=0.4, steps=1).beyond
 
 
 def waves(n: int, side: int, seed: int) -> np.ndarray:

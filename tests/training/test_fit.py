@@ -321,3 +321,20 @@ def test_signals_are_as_they_were_before_a_training():
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     latentia.VAE(latent_dim=2, epochs=1).fit(np.random.default_rng(0).normal(size=(40, 5)))
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": {"classes": 5}}, "counted in the labels"),
+        ({"model": {"kind": "sequence", "encoder": "conv-gru", "decoder": "conv-gru"}}, "is not for pictures"),
+        ({"prior_stage": {"steps": 5}}, "comes after this training"),
+        ({"training": {"prior_steps": 5}}, "for recordings, not for pictures"),
+        ({"model": {"likelihood": {"name": "discretised-logistic-mixture", "components": 0}}}, "at least 1 component"),
+    ],
+)
+def test_settings_that_would_do_harm_or_nothing_are_refused(changes: dict[str, Any], message: str) -> None:
+    source = open_source("digits")
+    config, preprocessing = resolve(source, None, changes)
+    with pytest.raises(OptionError, match=message):
+        prepare_training(source.load(preprocessing), preprocessing, config, name="digits")

@@ -157,6 +157,7 @@ def test_a_second_second_stage_keeps_the_first_prior_in_mind(digits):
     [
         ({"model": {"latent_dim": 3}}, r"'model\.latent_dim' cannot be set in the second stage"),
         ({"training": {"epochs": 3}}, "'training' cannot be set"),
+        ({"model": {"frame_prior": "independent"}}, r"only model\.prior and prior_stage can"),
         ({"model": 3}, "'model'"),
         ({"prior_stage": {"step": 3}}, "did you mean 'steps'"),
         ({"model": {"prior": "flaw"}}, "did you mean 'flow'"),

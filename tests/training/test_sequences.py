@@ -19,9 +19,9 @@ from latentia.training.prior import fit_prior, read_posteriors
 from tests.conftest import CONV_GRU, tone_source
 
 
-def training(epochs=3, **options):
+def training(epochs=3, model=None, **options):
     source = tone_source()
-    model = {"latent_dim": 4, "frame_dim": 3, "encoder": CONV_GRU, "decoder": CONV_GRU}
+    model = {"latent_dim": 4, "frame_dim": 3, "encoder": CONV_GRU, "decoder": CONV_GRU, **(model or {})}
     settings = {"model": model, "training": {"epochs": epochs, "batch_size": 4, "prior_steps": 5, **options}}
     config, preprocessing = resolve(source, None, settings)
     return prepare_training(source.load(preprocessing), preprocessing, config, name=source.name)
@@ -118,6 +118,19 @@ def test_speed_is_changed_as_on_a_tape():
         seen.add(changed.x.shape[1])
     assert len(seen) > 5
     assert perturb_speed(batch, 0.0) is batch
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ({"encoder": {**CONV_GRU, "stride": 2}}, "must gather as many positions"),
+        ({"encoder": {**CONV_GRU, "stride": 0}}, "must be at least 1, not 0"),
+        ({"kind": "single-latent", "encoder": "dense", "decoder": "dense"}, "is not for recordings"),
+    ],
+)
+def test_models_that_do_not_fit_recordings_are_refused(model, message):
+    with pytest.raises(OptionError, match=message):
+        training(model=model)
 
 
 def test_pictures_have_no_speed():

@@ -63,7 +63,7 @@ def check(
     if len(report.problems) > SHOWN:
         lines.append(f"  ... and {len(report.problems) - SHOWN} more (all with --json)")
     lines += [f"- {suggestion}" for suggestion in report.suggestions]
-    return Outcome("\n".join(lines), report.to_json())
+    return Outcome("\n".join(lines), report.as_dict())
 
 
 def _pictures(report: CheckReport) -> list[str]:

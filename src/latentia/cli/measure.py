@@ -72,10 +72,7 @@ def _unseen(trained: TrainedModel, source: Source, split: str, dataset: Dataset)
         return None, f"the test split of {source.name}"
     if source.fingerprint() != trained.data.fingerprint:
         return None, f"all of {source.name}"
-    from latentia.data import holdout
-
-    config = trained.config
-    _, held_out = holdout(dataset, config.data.validation_fraction, config.training.seed)
+    _, held_out = trained.split(dataset)
     if not len(held_out):
         return None, f"all of {source.name}, which the model was trained on, since nothing was held out"
     return held_out, f"the part of {source.name} that was held out from training"

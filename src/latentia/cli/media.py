@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from latentia.data.preprocessing import Pixels, Seen
     from latentia.runs import TrainedModel
 
-PAUSE_SECONDS = 0.2
-
 
 class Medium(Protocol):
     """Pictures or sounds.
@@ -167,11 +165,9 @@ class Sounds:
         return tasks.sound_of_files(self.trained, made, dataset)
 
     def strip(self, items: Sequence[NDArray[Any]]) -> NDArray[Any]:
-        import numpy as np
+        from latentia import tasks
 
-        form: Any = self.trained.preprocessing
-        pause = np.zeros(round(PAUSE_SECONDS * form.sample_rate), np.float32)
-        return np.concatenate([part for item in items for part in (item, pause)][:-1])
+        return tasks.joined(items, self.trained.speech.sample_rate)
 
     def sheet(self, parts: Sequence[Batch], columns: int | None) -> NDArray[np.uint8]:
         import numpy as np

@@ -110,6 +110,11 @@ def _denoise(trained: TrainedModel, canvas: Canvas, seed: int) -> tuple[NDArray[
 
     with counting("Restoring") as progress:
         result = tasks.restore(trained, canvas, fill=False, seed=seed, progress=progress)
+    if result.beyond:
+        say(
+            "The noise is stronger than any that the model was trained with (training.noise in its config.json), so "
+            "what it takes for the picture may be wrong."
+        )
     level = 255 * result.noise
     text = f"Took off noise of {level:.1f} grey levels of 255." if level else "Found no noise."
     return result.picture(), text, {"noise_level": round(level, 2)}

@@ -34,7 +34,6 @@ def require_stage(stage: str, others: Mapping[str, Any]) -> None:
 
 def fit_prior_stage(job: Job, settings: Mapping[str, Any]) -> Outcome:
     """Fits a new prior to the finished model of a run, and writes all that tells about it anew."""
-    from latentia.data import holdout
     from latentia.runs import read_history, read_model, write_model
     from latentia.training.second_stage import fit_second_stage, second_stage_config
 
@@ -55,7 +54,7 @@ def fit_prior_stage(job: Job, settings: Mapping[str, Any]) -> Outcome:
         with counting("Fitting the prior") as progress:
             result = fit_second_stage(trained, dataset, config, progress=progress)
         write_model(run, result.trained)
-        _, held_out = holdout(dataset, config.data.validation_fraction, config.training.seed)
+        _, held_out = trained.split(dataset)
         try:
             metrics = write_documents(job, result.trained, dataset, held_out, read_history(run))
         except STOPPED as error:
@@ -75,7 +74,6 @@ def after_prior_stage(job: Job, limits: Mapping[str, Any]) -> Outcome:
     Raises:
         RunError: its training is to go on.
     """
-    from latentia.data import holdout
     from latentia.runs import read_history, read_model
 
     run = job.run
@@ -87,9 +85,9 @@ def after_prior_stage(job: Job, limits: Mapping[str, Any]) -> Outcome:
     with run.locked():
         if not is_complete(run):
             trained = read_model(run.path)
-            dataset, config = load_data(job, trained.preprocessing), trained.config
+            dataset = load_data(job, trained.preprocessing)
             require_same_labels(job, dataset, trained.data, trained.label_names)
-            _, held_out = holdout(dataset, config.data.validation_fraction, config.training.seed)
+            _, held_out = trained.split(dataset)
             write_documents(job, trained, dataset, held_out, read_history(run))
     text = f"The training in {run.path} has finished already, and its prior was fitted in a second stage."
     return Outcome(f"{text}\nLook at {run.report}", {"run": str(run.path), "ending": "finished", "stage": "prior"})

@@ -21,10 +21,10 @@ def is_unfinished(run: RunFolder, config: Config, record: DataRecord) -> bool:
 
 def ending(config: Config, record: DataRecord, state: Mapping[str, Any]) -> Ending | None:
     """Tells why a training is over, None while it is not."""
+    from latentia.data import epoch_steps
     from latentia.training.ending import ending_of
 
-    steps = record.n_train // max(1, min(config.training.batch_size, record.n_train))
-    return ending_of(config.training, steps, state)
+    return ending_of(config.training, epoch_steps(record.n_train, config.training.batch_size), state)
 
 
 def is_complete(run: RunFolder) -> bool:

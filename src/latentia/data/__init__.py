@@ -25,7 +25,7 @@ from latentia.data.mask_files import read_mask
 from latentia.data.masks import MASKS, Mask, build_masks, give, spoil
 from latentia.data.named import ClipSet, IdxSet, NamedSet, as_source, fetch_named, list_named, named_sets
 from latentia.data.opening import open_for, open_source
-from latentia.data.order import epoch_batches, epoch_order
+from latentia.data.order import epoch_batches, epoch_order, epoch_steps
 from latentia.data.perturb import PictureChanges, both_ways, perturb_pictures, perturb_speed
 from latentia.data.preparation import prepare
 from latentia.data.preprocessing import ImagePreprocessing, Preprocessing, VectorPreprocessing
@@ -103,6 +103,7 @@ __all__ = [
     "encode_labels",
     "epoch_batches",
     "epoch_order",
+    "epoch_steps",
     "fetch",
     "fetch_named",
     "from_channels",

@@ -54,7 +54,7 @@ class FolderReport:
     problems: tuple[Problem, ...]
     suggestions: tuple[str, ...]
 
-    def to_json(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """Returns the report as plain dictionaries and lists."""
         return asdict(self)
 

@@ -1,4 +1,4 @@
-"""The front end of speech: from waveforms to frames of features, with recorded settings, and back where that is exact.
+"""The front end of speech: from waveforms to frames of features, with recorded settings.
 
 Shapes: N recordings, S samples, T frames, F features. Frame t is centred on sample `t * hop + hop / 2`, so that
 `ceil(S / hop)` frames cover a recording. What lies before its start and behind its end counts as silence, so that a
@@ -109,25 +109,6 @@ class FrontEnd(Frozen):
         spectrum = cast(Tensor, torch.fft.rfft(pieces, dim=-1))
         return spectrum * (2.0 / window.sum()), frames
 
-    def waveform(self, spectrum: Tensor, lengths: Tensor) -> Tensor:
-        """Overlaps and adds frames: the exact inverse of `spectrum` up to rounding, and its least-squares inverse.
-
-        Args:
-            spectrum: complex, shape (N, T, n_frequencies).
-            lengths: samples of each recording, shape (N,), at most T hops.
-
-        Returns:
-            Waveforms, shape (N, S), zero behind their ends.
-        """
-        window = self._window(spectrum.real)
-        pieces = cast(Tensor, torch.fft.irfft(spectrum * (window.sum() / 2.0), n=self.window, dim=-1)) * window
-        weights = (window**2).expand(1, spectrum.shape[1], -1)
-        total = (spectrum.shape[1] - 1) * self.hop + self.window
-        waves = self._overlap_add(pieces, total) / self._overlap_add(weights, total).clamp_min(1e-8)
-        before, samples = (self.window - self.hop) // 2, int(lengths.max())
-        kept = waves[:, before : before + samples]
-        return kept.masked_fill(torch.arange(samples, device=kept.device) >= lengths[:, None], 0.0)
-
     def mel(self, power: Tensor) -> Tensor:
         """Returns natural logarithms of the power in mel bands, shape (..., mels), of power (..., n_frequencies)."""
         return (power @ self.bands(power)).clamp_min(FLOOR).log()
@@ -138,13 +119,6 @@ class FrontEnd(Frozen):
 
     def _window(self, like: Tensor) -> Tensor:
         return torch.hann_window(self.window, dtype=like.dtype, device=like.device)
-
-    def _overlap_add(self, pieces: Tensor, total: int) -> Tensor:
-        n, count, size = pieces.shape
-        folded = torch.nn.functional.fold(
-            pieces.transpose(1, 2), output_size=(1, total), kernel_size=(1, size), stride=(1, self.hop)
-        )
-        return folded.reshape(n, total) if count else pieces.new_zeros(n, total)
 
     def describe(self) -> str:
         """Says in plain words what is done."""

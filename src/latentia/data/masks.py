@@ -153,7 +153,7 @@ class Scattered(Mask):
     """
 
     def __init__(self, least: float = 0.5, most: float = 0.95) -> None:
-        self.least, self.most = _in_order("scattered", least, most)
+        self.least, self.most = _in_order("scattered", least=least, most=most)
 
     def __call__(self, n: int, height: int, width: int, generator: torch.Generator | None = None) -> Tensor:
         share = _between(self.least, self.most, (n, 1, 1, 1), generator)
@@ -178,8 +178,8 @@ class Blocks(Mask):
     """
 
     def __init__(self, least: float = 0.1, most: float = 0.5, side: float = 0.125) -> None:
-        self.least, self.most = _in_order("blocks", least, most)
-        self.side = _in_order("blocks", side, 1.0)[0]
+        self.least, self.most = _in_order("blocks", least=least, most=most)
+        self.side = _share("blocks", side=side)
         if side < 0.02:
             raise OptionError(
                 f"The squares of the mask 'blocks' must be at least 0.02 of a picture's side, not {side}."
@@ -208,7 +208,7 @@ class Centre(Mask):
     """
 
     def __init__(self, share: float = 0.5) -> None:
-        self.share = _in_order("centre", share, 1.0)[0]
+        self.share = _share("centre", share=share)
 
     def __call__(self, n: int, height: int, width: int, generator: torch.Generator | None = None) -> Tensor:
         given = torch.ones(n, 1, height, width, dtype=torch.bool)
@@ -254,8 +254,8 @@ class Rectangles(Mask):
     """
 
     def __init__(self, area: float = 0.3, shortest: float = 0.15, longest: float = 0.55) -> None:
-        self.shortest, self.longest = _in_order("rectangles", shortest, longest)
-        self.area = _in_order("rectangles", area, 0.9)[0]
+        self.shortest, self.longest = _in_order("rectangles", shortest=shortest, longest=longest)
+        self.area = _share("rectangles", 0.9, area=area)
         if shortest < 0.05:
             raise OptionError(f"The sides of rectangles must be at least 0.05 of a picture's side, not {shortest}.")
 
@@ -291,7 +291,7 @@ class Scratches(Mask):
 
     def __init__(self, count: int = 5, width: float = 0.025) -> None:
         self.count = _counted("scratches", count)
-        self.width = _in_order("scratches", width, 1.0)[0]
+        self.width = _share("scratches", width=width)
 
     def __call__(self, n: int, height: int, width: int, generator: torch.Generator | None = None) -> Tensor:
         side, shape = min(height, width), (n, self.count)
@@ -320,7 +320,7 @@ class Strokes(Mask):
 
     def __init__(self, count: int = 3, thinnest: float = 0.06, broadest: float = 0.16) -> None:
         self.count = _counted("strokes", count)
-        self.thinnest, self.broadest = _in_order("strokes", thinnest, broadest)
+        self.thinnest, self.broadest = _in_order("strokes", thinnest=thinnest, broadest=broadest)
 
     def __call__(self, n: int, height: int, width: int, generator: torch.Generator | None = None) -> Tensor:
         shape, size = (n, self.count), torch.tensor([height, width])
@@ -368,13 +368,25 @@ def _between(low: float, high: float, shape: tuple[int, ...], generator: torch.G
     return low + (high - low) * torch.rand(shape, generator=generator)
 
 
-def _in_order(mask: str, low: float, high: float) -> tuple[float, float]:
+def _in_order(mask: str, **shares: float) -> tuple[float, float]:
+    """Checks two shares by their names."""
+    (low_name, low), (high_name, high) = shares.items()
     if not 0 <= low <= high <= 1:
-        raise OptionError(f"The shares of the mask '{mask}' must be in order within [0, 1], not {low} and {high}.")
+        raise OptionError(
+            f"The mask '{mask}' needs {low_name} and {high_name} in order within [0, 1], not {low} and {high}."
+        )
     return low, high
+
+
+def _share(mask: str, most: float = 1.0, **share: float) -> float:
+    """Checks a share by its name."""
+    ((name, value),) = share.items()
+    if not 0 <= value <= most:
+        raise OptionError(f"The mask '{mask}' needs {name} in [0, {most:g}], not {value}.")
+    return value
 
 
 def _counted(mask: str, count: int) -> int:
     if count < 1:
-        raise OptionError(f"The mask '{mask}' needs at least 1 of them, not {count}.")
+        raise OptionError(f"The mask '{mask}' needs count of at least 1, not {count}.")
     return operator.index(count)  # fractions are refused here, and not by the first batch

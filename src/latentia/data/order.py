@@ -19,6 +19,16 @@ def epoch_order(n: int, seed: int, epoch: int) -> Indices:
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, epoch]))).permutation(n).astype(np.int64)
 
 
+def epoch_steps(n: int, size: int) -> int:
+    """Returns how many full batches of a size, or of all where that is larger, an epoch of n examples has.
+
+    Example:
+        >>> epoch_steps(10, 4), epoch_steps(3, 4)
+        (2, 1)
+    """
+    return n // max(1, min(size, n))
+
+
 def epoch_batches(rows: Indices, lengths: Indices | None, size: int, seed: int, epoch: int) -> Indices:
     """Returns the batches of an epoch; what is left of the rows when no full batch remains is left out.
 

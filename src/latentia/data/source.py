@@ -19,9 +19,11 @@ NOUNS: Mapping[Kind, str] = {"image": "pictures", "vector": "vectors", "speech":
 Progress = Callable[[int, int], None]
 ALL = ("all",)
 WORST_UNREADABLE = 0.1
+LARGEST = 64  # pixels, of a side
 WIDE = 16_000  # Hz, enough for speech
+DEFAULTS = DataConfig.model_fields
 _SETTINGS_OF: Mapping[Kind, tuple[str, ...]] = {
-    "image": ("size", "channels"),
+    "image": ("size", "channels", "fit", "binarize"),
     "speech": ("sample_rate", "feature", "mels", "level", "piece_seconds"),
 }
 
@@ -210,7 +212,7 @@ def _require_settings_of(source: Source, config: DataConfig) -> None:
     if config.kind is not None and config.kind != source.kind:
         raise OptionError(f"{source.name} holds {NOUNS[source.kind]}, but data.kind asks for {NOUNS[config.kind]}.")
     for kind, settings in _SETTINGS_OF.items():
-        given = next((name for name in settings if getattr(config, name) is not None), None)
+        given = next((name for name in settings if getattr(config, name) != DEFAULTS[name].default), None)
         if given is not None and source.kind != kind:
             raise OptionError(f"data.{given} is for {NOUNS[kind]}, but {source.name} holds {NOUNS[source.kind]}.")
 
@@ -236,19 +238,19 @@ def suggest_rate(rates: Mapping[int, int]) -> int:
     return WIDE if 2 * wide > sum(rates.values()) else WIDE // 2
 
 
-def suggest_size(sizes: list[tuple[int, int]], largest: int = 64) -> tuple[int, int]:
+def suggest_size(sizes: list[tuple[int, int]]) -> tuple[int, int]:
     """Suggests the size of a model's pictures from the sizes (height, width) of the data.
 
-    The common size, to the nearest multiple of 4, if all are equal and at most `largest`; else a square as large as
-    half of the pictures are, at least 8 and at most `largest`.
+    The common size, to the nearest multiple of 4, if all are equal and at most 64; else a square as large as
+    half of the pictures are, at least 8 and at most 64.
 
     Example:
         >>> suggest_size([(28, 28), (28, 28)]), suggest_size([(480, 640), (500, 600)])
         ((28, 28), (64, 64))
     """
-    if len(set(sizes)) == 1 and max(sizes[0]) <= largest:
+    if len(set(sizes)) == 1 and max(sizes[0]) <= LARGEST:
         height, width = (max(8, 4 * round(side / 4)) for side in sizes[0])
         return height, width
     short = sorted(min(size) for size in sizes)[len(sizes) // 2]
-    side = max([8, *(step for step in (12, 16, 24, 32, 48, 64) if step <= min(short, largest))])
+    side = max([8, *(step for step in (12, 16, 24, 32, 48, 64) if step <= min(short, LARGEST))])
     return side, side

@@ -125,10 +125,10 @@ def full_precision(values: Tensor) -> Tensor:
     return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
-def sum_event(nats: Tensor, observed: Tensor | None, batch_dims: int = 2) -> Tensor:
+def sum_event(nats: Tensor, observed: Tensor | None) -> Tensor:
     """Sums log probabilities (K, N, ...) over what was observed (N, ...), to (K, N).
 
     Unobserved positions are selected away, not multiplied by zero, so that a NaN there stays out.
     """
     seen = nats if observed is None else nats.where(observed, nats.new_zeros(()))
-    return seen.flatten(batch_dims).sum(-1)
+    return seen.flatten(2).sum(-1)

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from latentia.distributions.base import diagonal_normal
+from latentia.distributions.base import diagonal_normal, full_precision
 from latentia.registry import Registry
 
 
@@ -116,7 +116,7 @@ class RecurrentFramePrior(LazyFramePrior):
         spread = code[:, None].expand(-1, before.shape[1], -1)
         seen, after = cast(tuple[Tensor, Tensor], self.recurrent(torch.cat([before, spread], -1), state))
         hidden = F.relu(self.hidden(torch.cat([seen, spread], -1)))
-        mean, raw, end = self.head(hidden).float().split([self.frame_dim, self.frame_dim, 1], -1)
+        mean, raw, end = torch.split(full_precision(self.head(hidden)), [self.frame_dim, self.frame_dim, 1], -1)
         scale = torch.exp(3.0 * torch.tanh(raw / 3.0))
         return (mean, scale), end[..., 0], after
 

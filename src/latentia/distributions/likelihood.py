@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.distributions import Normal
 from torch.special import log_ndtr  # pyright: ignore[reportUnknownVariableType]
 
-from latentia.distributions.base import LIKELIHOODS, LazyLikelihood, Shape, sum_event
+from latentia.distributions.base import LIKELIHOODS, LazyLikelihood, Shape, full_precision, sum_event
 from latentia.errors import OptionError
 
 Scale = Literal["shared", "predicted", "closed-form"]
@@ -64,7 +64,7 @@ class Bernoulli(LazyLikelihood):
         return torch.logit(mean, eps=0.005)
 
     def forward(self, parameters: Tensor) -> BernoulliPixels:
-        return BernoulliPixels(parameters.float())
+        return BernoulliPixels(full_precision(parameters))
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ class _ScaledLikelihood(LazyLikelihood):
 
     def locate(self, parameters: Tensor) -> tuple[Tensor, Tensor]:
         """Splits the decoder's output into location and scale."""
-        parameters = parameters.float()
+        parameters = full_precision(parameters)
         if self.scale == "predicted":
             location, raw = parameters.chunk(2, dim=2)
             scale = F.softplus(raw + math.log(math.expm1(self.initial_scale))) + MIN_SCALE

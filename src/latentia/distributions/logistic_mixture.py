@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import Categorical
 
-from latentia.distributions.base import LIKELIHOODS, LazyLikelihood, Shape
+from latentia.distributions.base import LIKELIHOODS, LazyLikelihood, Shape, full_precision
 from latentia.distributions.likelihood import HALF_BIN, LEVELS
 from latentia.errors import OptionError
 
@@ -125,6 +125,8 @@ class DiscretisedLogisticMixture(LazyLikelihood):
 
     def __init__(self, components: int = 5, channels: int = 3) -> None:
         super().__init__()
+        if components < 1:
+            raise OptionError(f"discretised-logistic-mixture takes at least 1 component, not {components}.")
         if channels not in (1, 3):
             raise OptionError(f"discretised-logistic-mixture takes pictures of 1 or 3 channels, not {channels}.")
         self.components = components
@@ -141,7 +143,7 @@ class DiscretisedLogisticMixture(LazyLikelihood):
         return parameters.flatten(0, 1)
 
     def forward(self, parameters: Tensor) -> LogisticMixturePixels:
-        split = parameters.float().reshape(
+        split = full_precision(parameters).reshape(
             *parameters.shape[:2], self.components, self._per_component, *parameters.shape[3:]
         )
         sizes = [1, self.channels, self.channels, *([3] if self.channels == 3 else [])]

@@ -10,6 +10,7 @@ from latentia.distributions.base import POSTERIORS, LazyPosterior, diagonal_norm
 from latentia.nets.base import zero_initialise
 
 LOG_SCALE_BOUND = 7.0
+MOST_OF_BOUND = 0.99  # that a start comes near to
 INITIAL_LOG_SCALE = -1.0
 
 
@@ -44,7 +45,8 @@ class DiagonalGaussian(LazyPosterior):
     @torch.no_grad()
     def start_along(self, weight: Tensor, scale: Tensor) -> None:
         self.head.weight[: self.latent_dim] = weight
-        self.head.bias[self.latent_dim :] = scale.log()
+        share = (scale.log() / LOG_SCALE_BOUND).clamp(-MOST_OF_BOUND, MOST_OF_BOUND)
+        self.head.bias[self.latent_dim :] = LOG_SCALE_BOUND * share.atanh()
 
     def forward(self, features: Tensor) -> Distribution:
         return _bounded_normal(self.head(features))

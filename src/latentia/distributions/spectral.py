@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from latentia.distributions.base import LIKELIHOODS, LazyLikelihood, Shape, sum_event
+from latentia.distributions.base import LIKELIHOODS, LazyLikelihood, Shape, full_precision, sum_event
 
 MIN_POWER = 1e-9  # relative to a full-scale sine; digital silence has none
 LOG_POWER_BOUNDS = (-21.0, 12.0)
@@ -55,4 +55,4 @@ class ItakuraSaito(LazyLikelihood):
         return mean.clamp_min(MIN_POWER).log()
 
     def forward(self, parameters: Tensor) -> ExponentialPower:
-        return ExponentialPower(parameters.float().clamp(*LOG_POWER_BOUNDS))
+        return ExponentialPower(full_precision(parameters).clamp(*LOG_POWER_BOUNDS))

@@ -113,7 +113,14 @@ class BaseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         estimator._keep(trained, tuple(history), Parts())
         return estimator
 
-    def fit_prior(self, X: Any, prior: Any = None, *, settings: dict[str, Any] | None = None) -> Self:  # noqa: N803
+    def fit_prior(
+        self,
+        X: Any,  # noqa: N803
+        prior: Any = None,
+        *,
+        y: Any = None,
+        settings: dict[str, Any] | None = None,
+    ) -> Self:
         """Fits a new prior to what the trained model says of its data, so that samples look more like them.
 
         Encoder and decoder stay as they are. The parameters of the estimator stay too, so that `fit` trains as before.
@@ -121,6 +128,7 @@ class BaseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         Args:
             X: the data that it was trained on, as `fit` takes them.
             prior: a name, `{"name": ..., setting: ...}`, or an object; None means a mixture of many normals.
+            y: the classes, as `fit` took them; ignored by models without labels.
             settings: the rest, for example `{"prior_stage": {"steps": 500}}`.
 
         Returns:
@@ -129,6 +137,7 @@ class BaseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         Raises:
             NotFittedError: the estimator is not fitted.
             OptionError: an unknown prior or setting, or one that has nothing to fit.
+            DataError: other classes than those that the model was trained with.
 
         Example:
             >>> from latentia import VAE
@@ -145,7 +154,7 @@ class BaseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         config = second_stage_config(
             trained.config, merge_settings(merge_settings(parts.settings, seed), settings or {})
         )
-        result = fit_second_stage(trained, self._dataset(X), config, parts=parts.objects)
+        result = fit_second_stage(trained, self._dataset(X, y), config, parts=parts.objects)
         others = {role: part for role, part in self._parts.objects.items() if role != "prior"}
         # Without the path, since what stands there is about the model as it was.
         self._keep(replace(result.trained, path=None), self.history_, Parts(objects={**others, **parts.objects}))
@@ -189,8 +198,8 @@ class BaseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         return float(np.mean(self.score_samples(X)))
 
     @abstractmethod
-    def _dataset(self, X: Any) -> Dataset:  # noqa: N803
-        """Brings data into the model's form."""
+    def _dataset(self, X: Any, y: Any = None) -> Dataset:  # noqa: N803
+        """Brings data, and classes where the model has labels, into the model's form."""
 
     @abstractmethod
     def score_samples(self, X: Any) -> Floats:  # noqa: N803

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, cast
@@ -145,7 +146,7 @@ class ImageVAE(BaseVAE):
                 transparent pixels are missing.
             missing: True where pixels are missing too, shape (H, W).
             n_samples: different completions.
-            steps: of gradient; None leaves it to the model.
+            steps: of gradient; None leaves it to the model. One that was trained for it takes none, whatever is said.
             random_state: a seed or RandomState; None draws others at each call.
 
         Raises:
@@ -167,7 +168,13 @@ class ImageVAE(BaseVAE):
         return Filled(samples, result.mean(), std[..., 0] if canvas.flat else std)
 
     def restore(
-        self, image: Any, missing: Any = None, *, noise: float | None = None, random_state: Any = None
+        self,
+        image: Any,
+        missing: Any = None,
+        *,
+        noise: float | None = None,
+        steps: int | None = None,
+        random_state: Any = None,
     ) -> NDArray[Any]:
         """Takes the noise off a picture of any size, and fills in what is missing of it.
 
@@ -175,6 +182,7 @@ class ImageVAE(BaseVAE):
             image: as for `inpaint`.
             missing: True where pixels are missing, shape (H, W).
             noise: standard deviation of the noise, on the scale of [0, 1]; estimated if None.
+            steps: as for `inpaint`.
             random_state: a seed or RandomState; None draws others at each call.
 
         Returns:
@@ -182,11 +190,12 @@ class ImageVAE(BaseVAE):
 
         Raises:
             DataError: an array of another shape or type, or a mask of another size.
-            OptionError: a level of noise outside of [0, 1].
+            OptionError: a level of noise outside of [0, 1], or noise on the picture and a model that fills in and was
+                trained without any.
         """
         check_is_fitted(self)
         canvas = Canvas.from_array(np.asarray(image), None if missing is None else _flags(missing))
-        return restore(self.trained_, canvas, noise=noise, seed=seed_of(random_state)).picture()
+        return restore(self.trained_, canvas, noise=noise, seed=seed_of(random_state), steps=steps).picture()
 
     def score_samples(self, X: Any) -> Floats:  # noqa: N803
         """Estimates the log likelihood of each picture by importance sampling, nats, shape (N,).
@@ -201,17 +210,28 @@ class ImageVAE(BaseVAE):
         batch: Batch = look_at(self.trained_, dataset, rows)
         return log_likelihood(self.trained_.model, batch).cpu().numpy()
 
-    def _dataset(self, X: Any) -> Dataset:  # noqa: N803
+    def _dataset(self, X: Any, y: Any = None) -> Dataset:  # noqa: N803
         """Brings pictures into the model's form."""
         check_is_fitted(self)
-        dataset = self._load(_source(X), self.trained_.preprocessing)
+        own = self.trained_.config.model.label
+        dataset = self._load(_source(X, None if own is None else y), self.trained_.preprocessing)
         if not len(dataset):
             raise DataError("There are no pictures (0 examples).")
+        if own is not None and y is not None:
+            _require_same_classes(dataset.label_names.get(own, ()), self.trained_.label_names[own])
         return dataset
 
     def _pictures(self, made: Batch) -> Pictures:
         levels = made.x.clamp(0, 1).permute(0, 2, 3, 1).contiguous().numpy()
         return levels[..., 0] if cast(ImagePreprocessing, self.trained_.preprocessing).channels == 1 else levels
+
+
+def _require_same_classes(given: Sequence[str], learned: Sequence[str]) -> None:
+    if tuple(given) != tuple(learned):
+        raise DataError(
+            f"y has the classes {', '.join(given)}, and the model was trained with {', '.join(learned)}: give the y of "
+            "its training."
+        )
 
 
 def _flags(missing: Any) -> NDArray[np.bool_]:

@@ -133,6 +133,8 @@ class SpeechVAE(BaseVAE):
         code = np.asarray(X, np.float32)
         if code.ndim != 2 or code.shape[1] != self._n_features_out or not np.isfinite(code).all():
             raise DataError(f"Expected finite latents of shape (N, {self._n_features_out}), not {code.shape}.")
+        if not len(code):
+            return []
         with torch.inference_mode(), seeded(seed_of(random_state), Stream.GENERATE):
             drawn: Latents = self.trained_.model.draw(len(code), torch.from_numpy(code.copy()))
         return sound(self.trained_, decode_means(self.trained_, drawn))
@@ -172,7 +174,7 @@ class SpeechVAE(BaseVAE):
     def _form(self) -> SpeechPreprocessing:
         return cast(SpeechPreprocessing, self.trained_.preprocessing)
 
-    def _dataset(self, X: Any) -> Dataset:  # noqa: N803
+    def _dataset(self, X: Any, y: Any = None) -> Dataset:  # noqa: N803
         check_is_fitted(self)
         dataset = self._load(self._source(X), self._form)
         if not len(dataset):

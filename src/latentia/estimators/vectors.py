@@ -105,7 +105,7 @@ class VAE(BaseVAE):
     def _preprocessing(self) -> VectorPreprocessing:
         return cast(VectorPreprocessing, self.trained_.preprocessing)
 
-    def _dataset(self, X: Any) -> Dataset:  # noqa: N803
+    def _dataset(self, X: Any, y: Any = None) -> Dataset:  # noqa: N803
         check_is_fitted(self)
         x = cast(Vectors, validate_data(self, X, dtype=np.float64, reset=False))
         return Dataset(self._preprocessing.apply(x))

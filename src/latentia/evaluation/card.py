@@ -8,6 +8,7 @@ import yaml
 
 from latentia.evaluation.evaluate import Metrics
 from latentia.evaluation.explain import explained
+from latentia.presets import PRESETS
 from latentia.runs import TrainedModel
 
 
@@ -60,7 +61,7 @@ vae = latentia.load("path/to/this/folder")
 
 ## The model
 
-{trained.model.latent_dim} latents; {parts}.{fitted} All settings are in `config.json`, all weights in
+{_preset(trained)}{trained.model.latent_dim} latents; {parts}.{fitted} All settings are in `config.json`, all weights in
 `model.safetensors`.
 Nothing is executed when they are read.
 
@@ -89,6 +90,14 @@ def _command(trained: TrainedModel) -> str:
     if trained.preprocessing.kind == "vector":
         return ""
     return "\nor `latentia generate path/to/this/folder -n 16 -o samples`.\n"
+
+
+def _preset(trained: TrainedModel) -> str:
+    """Says which preset the settings began from, and whose work that is; a program's own may not be known here."""
+    preset = PRESETS.get(trained.config.preset or "")
+    if preset is None:
+        return ""
+    return f"The settings began from the preset `{preset.name}`: {preset.description}. After {preset.paper}.\n\n"
 
 
 def _labels(trained: TrainedModel) -> str:

@@ -72,6 +72,7 @@ def diagnose(trained: TrainedModel, metrics: Metrics, history: History, encoding
         find_early_end(history, config.training),
         find_prior_gap(prior_gap(trained, encoding), metrics, config) if judge_prior else None,
         find_tiny_sigma(likelihood_sigma(trained), trained.preprocessing.kind),
+        find_no_whole_pictures(config),
         find_nothing_held_out(trained.data),
         find_little_data(trained.data),
         find_small_sample(metrics),
@@ -252,6 +253,19 @@ def find_tiny_sigma(sigma: float | None, kind: Kind) -> Finding | None:
         f"The model claims to reproduce its data to {sigma:.4f} {unit}. Either the data hardly vary or repeat, or they "
         "are copied rather than understood; the bound is then ruled by tiny differences.",
         "Look for duplicates and constant features; lower model.latent_dim, or raise objective.beta.",
+    )
+
+
+def find_no_whole_pictures(config: Config) -> Finding | None:
+    """Finds a model that was always told a part of a picture, and now is to make one of its own."""
+    if config.model.kind != "masked" or any(mask.name == "nothing" for mask in config.training.masks):
+        return None
+    return Finding(
+        "note",
+        "It never made a whole picture in training",
+        "No family of training.masks leaves nothing of a picture, so samples are of little worth, and so are figures "
+        "of the bound, which are of pictures of which nothing is given. Filling in does not suffer.",
+        "Add the family nothing to training.masks if you want to generate.",
     )
 
 

@@ -101,15 +101,17 @@ def evaluate(
         DataError: no examples.
         OptionError: a negative seed, or no importance samples.
     """
-    if seed < 0 or (is_samples is not None and is_samples < 1):
-        raise OptionError(f"The seed must be at least 0 and the importance samples 1, not {seed} and {is_samples}.")
+    if seed < 0:
+        raise OptionError(f"The seed must be at least 0, not {seed}.")
+    if is_samples is not None and is_samples < 1:
+        raise OptionError(f"is_samples must be at least 1, or None for no importance sampling; not {is_samples}.")
     n = len(dataset) if rows is None else len(rows)
     if n == 0:
         raise DataError("There are no examples to evaluate on.")
     sums = np.zeros(3)
     seen = frames = 0
     means: list[NDArray[np.float32]] = []
-    size = at_once(trained.preprocessing.event_shape, BATCH)
+    size = at_once(dataset.x.shape[1:], BATCH)
     for step, part in enumerate(row_batches(len(dataset), rows, size)):
         with seeded(BINARISATION_SEED, Stream.BINARISE, step):
             alone = replace(dataset.batch(part), labels={})

@@ -16,7 +16,9 @@ BAND = 256  # rows, an even number, that are looked at together: pictures may be
 
 
 def psnr(truth: NDArray[Any], guess: NDArray[Any], where: NDArray[np.bool_] | None = None) -> float:
-    """Returns the peak signal-to-noise ratio of pictures on the scale of [0, 1], dB; infinite where they are the same.
+    """Returns the peak signal-to-noise ratio of pictures on the scale of [0, 1], dB.
+
+    It is infinite where they are the same, and NaN where nothing counts.
 
     Args:
         truth: any shape.
@@ -28,7 +30,10 @@ def psnr(truth: NDArray[Any], guess: NDArray[Any], where: NDArray[np.bool_] | No
         20.0
     """
     square = np.square(truth.astype(np.float64) - guess)
-    mean = float(np.mean(square if where is None else square[np.broadcast_to(where, square.shape)]))
+    counted = square if where is None else square[np.broadcast_to(where, square.shape)]
+    if not counted.size:
+        return math.nan
+    mean = float(counted.mean())
     return -10 * math.log10(mean) if mean > 0 else math.inf
 
 

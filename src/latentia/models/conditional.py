@@ -11,6 +11,7 @@ from torch.distributions import Distribution
 
 from latentia.core import Batch, Inference, LatentGroup, Latents, Likelihood
 from latentia.distributions import LabelPosterior, LabelPrior, LazyLikelihood, LazyPosterior, LazyPrior, clamp
+from latentia.errors import OptionError
 from latentia.models.base import MODELS, LatentModel, mean_example
 from latentia.nets import Decoder, Encoder
 from latentia.nets.dense import Modulation
@@ -101,7 +102,10 @@ class ConditionalVAE(LatentModel):
 
     def decode(self, latents: Latents) -> Likelihood:
         if latents.labels is None:
-            raise ValueError("A model of labelled data decodes a class beside the code, not the code alone.")
+            raise OptionError(
+                "A model of labelled data decodes a class beside the code, not the code alone: give "
+                "Latents(code, labels=...), one-hot."
+            )
         z = torch.cat([latents.code, latents.labels.to(latents.code)], -1)
         return self.likelihood(self.decoder(z.flatten(0, 1)).unflatten(0, z.shape[:2]))
 

@@ -15,9 +15,7 @@ from latentia.core import Batch, Inference, LatentGroup, Latents, Likelihood
 from latentia.distributions import EitherPrior, LazyLikelihood, LazyPosterior, LazyPrior, RestLikelihood
 from latentia.distributions.base import diagonal_normal
 from latentia.models.base import MODELS, LatentModel, mean_example
-from latentia.models.guess import Guess, LinearGuess
-from latentia.models.patches import PatchGuess
-from latentia.models.shrunk import ShrunkGuess
+from latentia.models.surfaces import Guess, LinearGuess, PatchGuess, ShrunkGuess
 from latentia.nets import CONDITIONAL_DECODERS, ConditionalDecoder, Context, Encoder, smooth_fill
 
 # Logarithms of what smooth, shrunk and patches count for before any training.

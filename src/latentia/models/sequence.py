@@ -12,6 +12,7 @@ from torch.distributions import Distribution
 
 from latentia.core import Batch, Inference, LatentGroup, Latents, Likelihood
 from latentia.distributions import LazyFramePrior, LazyLikelihood, LazyPosterior, LazyPrior
+from latentia.errors import OptionError
 from latentia.models.base import MODELS, LatentModel
 from latentia.models.linear import linear_start
 from latentia.nets import SEQUENCE_DECODERS, SEQUENCE_ENCODERS, SequenceDecoder, SequenceEncoder
@@ -32,12 +33,14 @@ class SequenceLikelihood:
         n: number of examples, N.
         end: log odds that the sequence ends with a group, shape (K, N, G); None where the length is taken as known.
         groups: which groups exist, shape (N, G).
+        size: positions of the longest sequence; what examples hold behind them does not count.
     """
 
     positions: Likelihood
     n: int
     end: Tensor | None
     groups: Tensor
+    size: int
 
     @property
     def scale(self) -> Tensor | None:
@@ -53,8 +56,8 @@ class SequenceLikelihood:
         return self._apart(self.positions.sample())
 
     def log_prob(self, x: Tensor, observed: Tensor | None = None) -> Tensor:
-        seen = None if observed is None else observed.flatten(0, 1)
-        nats = self._apart(self.positions.log_prob(x.flatten(0, 1), seen)).sum(-1)
+        seen = None if observed is None else observed[:, : self.size].flatten(0, 1)
+        nats = self._apart(self.positions.log_prob(x[:, : self.size].flatten(0, 1), seen)).sum(-1)
         return nats if self.end is None else nats + length_nats(self.end, self.groups)
 
     def _apart(self, values: Tensor) -> Tensor:
@@ -124,6 +127,11 @@ class SequenceVAE(LatentModel):
         latent_dim: int,
     ) -> None:
         super().__init__()
+        if decoder.stride != encoder.stride:
+            raise OptionError(
+                f"Encoder and decoder must gather as many positions into a group: model.encoder.stride is "
+                f"{encoder.stride}, and model.decoder.stride {decoder.stride}."
+            )
         self.encoder = encoder
         self.stride = encoder.stride
         self.posterior = posterior
@@ -180,7 +188,10 @@ class SequenceVAE(LatentModel):
 
     def decode(self, latents: Latents) -> Likelihood:
         if latents.frames is None or latents.lengths is None:
-            raise ValueError("A model of sequences decodes latents of frames and lengths, not of the whole alone.")
+            raise OptionError(
+                "A model of sequences decodes latents of frames and lengths, not of the whole alone: give "
+                "Latents(code, frames, lengths), as `encode` and `draw` return them."
+            )
         return self._likelihood(latents.code, latents.frames, latents.lengths, None)
 
     @torch.no_grad()
@@ -221,7 +232,7 @@ class SequenceVAE(LatentModel):
         k, n = code.shape[:2]
         parameters = self.decoder(code.flatten(0, 1), frames.flatten(0, 1), lengths.repeat(k))
         positions = self.likelihood(parameters.reshape(k, -1, parameters.shape[-1]))
-        return SequenceLikelihood(positions, n, end, self._groups(lengths, frames))
+        return SequenceLikelihood(positions, n, end, self._groups(lengths, frames), parameters.shape[1])
 
     def _groups(self, lengths: Tensor, frames: Tensor) -> Tensor:
         """Returns which groups exist, shape (N, G)."""

@@ -159,7 +159,13 @@ class SequenceEncoder(nn.Module, ABC):
 
 
 class SequenceDecoder(Centred):
-    """Maps latents of groups and of the whole to the parameters of a likelihood of each position."""
+    """Maps latents of groups and of the whole to the parameters of a likelihood of each position.
+
+    Attributes:
+        stride: positions in a group.
+    """
+
+    stride: int
 
     @abstractmethod
     def forward(self, code: Tensor, frames: Tensor, lengths: Tensor) -> Tensor:

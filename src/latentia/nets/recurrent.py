@@ -154,6 +154,7 @@ class ConvGruEncoder(SequenceEncoder):
         logarithm: bool = False,
     ) -> None:
         super().__init__()
+        _require_stride(stride)
         self.event_shape = tuple(event_shape)
         self.width = width
         self.blocks = blocks
@@ -256,6 +257,7 @@ class ConvGruDecoder(SequenceDecoder):
         causal: bool = False,
     ) -> None:
         super().__init__()
+        _require_stride(stride)
         self.latent_dim = latent_dim
         self.frame_dim = frame_dim
         self.out_shape = tuple(out_shape)
@@ -283,6 +285,11 @@ class ConvGruDecoder(SequenceDecoder):
             return
         self.stem.weight[: len(axes)] = torch.eye(len(axes), device=axes.device)
         self.head.weight[:, : len(axes)] = axes.T
+
+
+def _require_stride(stride: int) -> None:
+    if stride < 1:
+        raise OptionError(f"The stride of a network of sequences must be at least 1, not {stride}.")
 
 
 def _initialise(network: nn.Module) -> None:

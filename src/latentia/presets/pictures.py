@@ -58,7 +58,8 @@ def _inpainting(form: Preprocessing) -> Settings:
     # A narrow network sees more of large pictures in the same minutes; large batches are worth more than many steps.
     widths = [48, 96, 128] if min(form.event_shape[1:]) < 64 else [32, 64, 96]
     widths, blocks = [*widths, 128][:stages], [1] * (stages - 1) + [2]
-    decoder = {"name": "unet", "widths": widths, "blocks": blocks, "dense": 64}
+    dense = 64 if min(form.event_shape[1:]) < 64 else 32
+    decoder = {"name": "unet", "widths": widths, "blocks": blocks, "dense": dense}
     return {
         "model": {
             "kind": "masked",
@@ -83,7 +84,7 @@ def _inpainting(form: Preprocessing) -> Settings:
 def _photographs(form: Preprocessing) -> Settings:
     """As inpainting; what people have are hundreds of pictures, so that no visit to one is like another."""
     settings = _inpainting(form)
-    changes = {"mirror": True, "shift": 0.1, "zoom": 0.15, "turn": 5.0, "contrast": 0.2}
+    changes = {"mirror": True, "shift": 0.1, "zoom": 0.15, "turn": 8.0, "contrast": 0.3}
     return {**settings, "training": {**settings["training"], **changes}}
 
 

@@ -45,7 +45,6 @@ class Picture:
         uri: the picture itself, `data:image/png;base64,...`.
         alt: what it shows, for those who cannot see it.
         width: at which it is shown, CSS pixels; narrower where the window is.
-        caption: a sentence below it; may be empty.
         label: a word or two beside it; may be empty.
         enlarged: whether pixels are shown larger than they are, and so with sharp edges.
     """
@@ -54,7 +53,6 @@ class Picture:
     uri: str
     alt: str
     width: int
-    caption: str = ""
     label: str = ""
     enlarged: bool = False
 
@@ -189,16 +187,13 @@ def mosaic(pictures: Pixels, columns: int) -> Pixels:
     return sheet
 
 
-def picture(
-    pictures: Pixels, columns: int, alt: str, *, caption: str = "", label: str = "", synthetic: str = ""
-) -> Picture:
+def picture(pictures: Pixels, columns: int, alt: str, *, label: str = "", synthetic: str = "") -> Picture:
     """Makes one picture of many; small ones are shown enlarged.
 
     Args:
         pictures: uint8, shape (N, H, W, C).
         columns: pictures in a row.
         alt: what it shows.
-        caption: a sentence below it.
         label: a word or two beside it.
         synthetic: what generated it, for the PNG tag of that name; empty for pictures of data.
     """
@@ -210,7 +205,7 @@ def picture(
     Image.fromarray(sheet).save(stream, format="PNG", pnginfo=tags, optimize=True)
     uri = "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
     scale = max(1, round(TILE / pictures.shape[2]))
-    return Picture(uri, alt, scale * sheet.shape[1], caption, label, enlarged=scale > 1)
+    return Picture(uri, alt, scale * sheet.shape[1], label, enlarged=scale > 1)
 
 
 def sound(

@@ -15,6 +15,8 @@ from latentia.files import make_folder, replacing, synthetic_tag
 from latentia.report.blocks import Pixels, Prose, Section
 from latentia.report.demo_filling import EPOCHS as FILLING_EPOCHS
 from latentia.report.demo_filling import filling_sections
+from latentia.report.demo_generating import EPOCHS as CLASSES_EPOCHS
+from latentia.report.demo_generating import classes_section, second_stage_section
 from latentia.report.demo_speech import EPOCHS as SPEECH_EPOCHS
 from latentia.report.demo_speech import speech_sections
 from latentia.report.demo_training import prepare_named
@@ -38,7 +40,9 @@ def run_demo(
     *,
     epochs: int = EPOCHS,
     filling_epochs: int = FILLING_EPOCHS,
+    classes_epochs: int = CLASSES_EPOCHS,
     speech_epochs: int = SPEECH_EPOCHS,
+    prior_steps: int | None = None,
     announce: Announce = lambda step: None,
     callbacks: Sequence[Callback] = (),
 ) -> Path:
@@ -50,13 +54,15 @@ def run_demo(
         folder: where to; what an earlier demonstration wrote there is replaced.
         epochs: passes over the handwritten digits.
         filling_epochs: passes over them for the model that fills in.
+        classes_epochs: passes over them for the model that is told some classes.
         speech_epochs: passes over the spoken digits.
+        prior_steps: of the second stage of the first model; as many as by default if None.
         announce: is told, in words, what is done next.
         callbacks: Lightning's, for example a progress bar.
 
     Returns:
-        The report, `folder/report.html`. Beside it are the run folders `digits`, `digits-filling` and `spoken-digits`,
-        pictures, sounds and latents.
+        The report, `folder/report.html`. Beside it are the run folders `digits`, `digits-filling`, `digits-classes`
+        and `spoken-digits`, pictures, sounds and latents.
 
     Raises:
         FileError: the folder cannot be written.
@@ -74,10 +80,13 @@ def run_demo(
         _write_latents(folder / "latents.npz", trained, test)
         announce("Evaluating and writing the report")
         metrics = write_outputs(run, trained, test, result.history, is_samples=IS_SAMPLES, which=WHICH)
+        announce("Fitting a better prior afterwards")
+        stage = second_stage_section(trained, training.prepared.dataset, prior_steps)
+        classes = classes_section(folder, epochs=classes_epochs, announce=announce, callbacks=callbacks)
         filling = filling_sections(folder, epochs=filling_epochs, announce=announce, callbacks=callbacks)
         speech = _speech(folder, speech_epochs, announce, callbacks)
         report = folder / "report.html"
-        sections = (*filling, *speech)
+        sections = (stage, classes, *filling, *speech)
         write_report(report, trained, test, metrics, result.history, title=TITLE, sections=sections, which=WHICH)
     return report
 
@@ -111,7 +120,7 @@ def _write_latents(path: Path, trained: TrainedModel, test: Dataset) -> None:
     encoding = encode(trained, test)
     names = np.array([test.name(index) for index in range(len(test))])
     arrays: dict[str, Any] = {"mean": encoding.mean, "std": encoding.std, "file_name": names}
-    arrays |= {head: np.array(test.label_names[head])[values] for head, values in test.labels.items()}
+    arrays |= {head: np.array([*test.label_names[head], ""])[values] for head, values in test.labels.items()}
     with replacing(path) as temporary:
         np.savez(temporary, **arrays)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from lightning.pytorch.callbacks import Callback
 
-from latentia.data import Dataset, Indices, write_recording
+from latentia.data import Dataset, spread, write_recording
 from latentia.evaluation import Listener
 from latentia.evaluation.words import SURE
 from latentia.files import make_folder, synthetic_tag
@@ -18,12 +18,11 @@ from latentia.report.demo_training import prepare_named
 from latentia.report.outputs import write_outputs
 from latentia.report.page import report_page
 from latentia.runs import RunFolder, TrainedModel
-from latentia.tasks import encode, generate, interpolate, reconstruct, sound, traverse
+from latentia.tasks import encode, generate, interpolate, joined, reconstruct, sound, traverse
 
 EPOCHS, PRIOR_STEPS = 12, 3000
 LISTENED = 200
 STEPS = 5
-PAUSE_SECONDS = 0.2
 SHOWN = ("recordings", "samples", "voice", "map")
 HEAD = "word"
 
@@ -97,7 +96,7 @@ def listen(trained: TrainedModel, train: Dataset, test: Dataset) -> Understood:
         test: recordings with words by other speakers.
     """
     listener = Listener.fit(train, HEAD, trained.speech.sample_rate)
-    rows: Indices = np.linspace(0, len(test) - 1, min(LISTENED, len(test))).round().astype(np.int64)
+    rows = spread(np.arange(len(test)), LISTENED)
     labels = test.labels[HEAD][rows]
     pair = reconstruct(trained, test, rows)
     batch = test.batch(rows)
@@ -136,13 +135,11 @@ def words_section(heard: Understood, verdict: str) -> Section:
 def _write_sounds(folder: Path, trained: TrainedModel, test: Dataset) -> None:
     """Writes what each task makes as sounds of their own."""
     rate = trained.speech.sample_rate
-    pause = np.zeros(round(PAUSE_SECONDS * rate), np.float32)
 
     def write(name: str, waves: Sequence[np.ndarray], verb: str) -> None:
-        joined = np.concatenate([part for wave in waves for part in (wave, pause)][:-1])
-        write_recording(make_folder(folder / "sounds") / name, joined, rate, synthetic_tag(verb))
+        write_recording(make_folder(folder / "sounds") / name, joined(waves, rate), rate, synthetic_tag(verb))
 
-    rows = np.linspace(0, len(test) - 1, STEPS).round().astype(np.int64)
+    rows = spread(np.arange(len(test)), STEPS)
     write("samples.wav", sound(trained, generate(trained, 2 * STEPS)), "generate")
     write("reconstruction.wav", sound(trained, reconstruct(trained, test, rows).mean), "reconstruct")
     ends = (int(rows[0]), int(rows[-1]))

@@ -15,6 +15,7 @@ from latentia.report.blocks import Prose, Section, Strips, picture
 from latentia.report.material import Material
 from latentia.runs import TrainedModel
 from latentia.tasks import complete, present
+from latentia.tasks.complete import REFINING_STEPS
 from latentia.tasks.walk import look_at
 
 SHOWN_MASKS: tuple[tuple[str, Mask], ...] = (
@@ -28,8 +29,8 @@ GREY = 0.5
 
 
 def completions(material: Material) -> Section | None:
-    """Examples with holes and what the model fills in; for models that were trained to."""
-    if not material.trained.model.sees_parts:
+    """Examples with holes and what the model fills in."""
+    if not material.pictures:
         return None
     columns = max(BEFORE_SAMPLES + 2, material.shown_in_row)
     rows = completed_rows(material.trained, material.dataset, material.spread(len(SHOWN_MASKS)), columns)
@@ -53,6 +54,11 @@ def completed_section(trained: TrainedModel, rows: Tensor) -> Section:
         "single completions. What is expected is nearest to the truth on average, and blurred where much is open; a "
         "single one is one of the ways in which the picture may go on."
     )
+    if not trained.model.sees_parts:
+        text += (
+            f" This model was trained without holes: what it believes of each picture is refined by {REFINING_STEPS} "
+            "steps of gradient. One of the preset inpainting learns to fill in."
+        )
     return Section("completions", "Filled in", (Prose(text), Strips(strips)))
 
 

@@ -22,9 +22,9 @@ ROWS = ("as it is", "with noise", "restored")
 
 
 def restored(material: Material) -> Section | None:
-    """Examples with noise and what the model makes of them; for models that were trained to be told of it."""
+    """Examples with noise and what the model makes of them; one that sees parts has to be trained to be told of it."""
     trained = material.trained
-    if not trained.model.sees_parts or not trained.config.training.noise:
+    if not material.pictures or (trained.model.sees_parts and not trained.config.training.noise):
         return None
     return restored_section(trained, restored_rows(trained, material.dataset, material.spread(material.shown_in_row)))
 

@@ -21,22 +21,23 @@ from latentia.files import synthetic_tag
 from latentia.hub import ESTIMATORS
 from latentia.metrics import active_units, information_per_latent
 from latentia.models import PRIOR_ROLES
+from latentia.presets import PRESETS
 from latentia.report.alike import alike, arithmetic
 from latentia.report.blocks import Block, Chart, Charts, Folded, Notes, Picture, Prose, Section, Strips, Table, picture
 from latentia.report.charts import bars, curves, scatter
+from latentia.report.classes import samples_of_classes
 from latentia.report.material import Material
 from latentia.report.repairs import completions
 from latentia.report.restored import restored
 from latentia.report.sounds import recordings, utterance_latents, voices
 from latentia.report.ways import ways
 from latentia.runs import TrainedModel
-from latentia.tasks import generate, known_classes, present, reconstruct, traverse
+from latentia.tasks import generate, present, reconstruct, traverse
 
 ROWS_OF_PAIRS, ROWS_OF_SAMPLES = 2, 4
 TRAVERSED, FRAMES = 8, 9
 LISTED_FILES = 300
 MAPPED_HEADS = 3
-MOST_CLASSES = 12
 
 
 def diagnosis(material: Material) -> Section:
@@ -125,20 +126,11 @@ def samples(material: Material) -> Section | None:
     text = "Nobody drew these: latents at random, turned into pictures. They show what the model takes for typical."
     if material.trained.config.model.label is not None:
         text += " Each row is of one class; those below each other have the same latents besides."
-        return Section("samples", "Samples", (Prose(text), _samples_of_classes(material)))
+        return Section("samples", "Samples", (Prose(text), samples_of_classes(material.trained, material.shown_in_row)))
     columns = material.shown_in_row
     made = present(material.trained, generate(material.trained, ROWS_OF_SAMPLES * columns))
     shown = picture(made, columns, "pictures that the model made up", synthetic=synthetic_tag("generate"))
     return Section("samples", "Samples", (Prose(text), shown))
-
-
-def _samples_of_classes(material: Material) -> Strips:
-    strips: list[Picture] = []
-    for name in known_classes(material.trained)[:MOST_CLASSES]:
-        made = present(material.trained, generate(material.trained, material.shown_in_row, label=name))
-        alt = f"pictures of the class {name} that the model made up"
-        strips.append(picture(made, material.shown_in_row, alt, label=name, synthetic=synthetic_tag("generate")))
-    return Strips(tuple(strips))
 
 
 def latent_map(material: Material) -> Section | None:
@@ -191,8 +183,10 @@ def traversals(material: Material) -> Section | None:
     return Section("traversals", "What the latents do", (Prose(text), Strips(tuple(strips))))
 
 
-def latents(material: Material) -> Section:
-    """How much each latent carries."""
+def latents(material: Material) -> Section | None:
+    """How much each latent carries; one example alone does not tell."""
+    if len(material.encoding) < 2:
+        return None
     scores = information_per_latent(material.encoding.mean, material.encoding.std)
     active = active_units(material.encoding.mean)
     order = np.argsort(-scores, kind="stable")
@@ -213,7 +207,9 @@ def figures(material: Material) -> Section:
 def reproduction(material: Material) -> Section:
     """How to get the same model again."""
     trained = material.trained
-    versions = (
+    preset = PRESETS.get(trained.config.preset or "")
+    facts = (
+        *(() if preset is None else (("Preset", f"{preset.name}: {preset.description}"), ("After", preset.paper))),
         ("Latentia", trained.library_version),
         ("Latentia (this page)", latentia.__version__),
         ("PyTorch", torch.__version__),
@@ -229,7 +225,7 @@ def reproduction(material: Material) -> Section:
         "Save the configuration below under its name and run these lines. On the same machine, with the same versions "
         f"and data, weights are {'nearly the same, since the clock had a say' if timed else 'the same bit for bit'}."
     )
-    blocks = (Prose(text), Folded("Command", _command(trained)), *configurations, Table(("", ""), versions))
+    blocks = (Prose(text), Folded("Command", _command(trained)), *configurations, Table(("", ""), facts))
     return Section("reproduce", "How to get the same again", blocks)
 
 
@@ -259,13 +255,13 @@ def _command(trained: TrainedModel) -> str:
     # Waveforms come with a rate of their own, which the model does not know.
     rate = "sample_rate=RATE, " if trained.preprocessing.kind == "speech" else ""
     estimator = f"latentia.{ESTIMATORS[trained.preprocessing.kind].__name__}"
-    data = "x, y" if trained.config.model.label is not None else "x"
+    data, also = ("x, y", "y=y, ") if trained.config.model.label is not None else ("x", "")
     lines = (
         "import latentia, yaml",
         'settings = yaml.safe_load(open("config.yaml"))',
         f"vae = {estimator}({rate}preset=settings.pop('preset'), settings=settings)",
         f"vae.fit({data})",
-        'vae.fit_prior(x, settings=yaml.safe_load(open("prior.yaml")))',
+        f'vae.fit_prior(x, {also}settings=yaml.safe_load(open("prior.yaml")))',
     )
     return "\n".join(lines if _staged(trained) else lines[:-1])
 

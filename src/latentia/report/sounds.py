@@ -14,12 +14,11 @@ from latentia.files import synthetic_tag
 from latentia.report.blocks import Prose, Section, Sound, Sounds, Table, picture, sound
 from latentia.report.material import Material
 from latentia.report.spectrogram import spectrograms
-from latentia.tasks import generate, reconstruct
+from latentia.tasks import generate, joined, reconstruct
 from latentia.tasks import sound as waveforms
 from latentia.tasks.voice import STEPS, Effect, voice_effects
 
 PAIRS, SAMPLES, LATENTS = 4, 8, 6
-PAUSE_SECONDS = 0.15
 
 
 def recordings(material: Material) -> Section | None:
@@ -96,11 +95,10 @@ def utterance_latents(material: Material) -> Section | None:
 
 
 def _player(form: SpeechPreprocessing, effect: Effect) -> Sound:
-    pause = np.zeros(round(PAUSE_SECONDS * form.sample_rate), np.float32)
-    joined = np.concatenate([part for wave in effect.sounds for part in (wave, pause)][:-1])
-    features, lengths = form.front_end.features(torch.from_numpy(joined)[None])
+    wave = joined(effect.sounds, form.sample_rate)
+    features, lengths = form.front_end.features(torch.from_numpy(wave)[None])
     label = f"latent {effect.latent} · {effect.score:.2f} nats"
-    return _sound(form, joined, Batch(features, lengths=lengths), label, synthetic_tag("traverse"))
+    return _sound(form, wave, Batch(features, lengths=lengths), label, synthetic_tag("traverse"))
 
 
 def _measured(effect: Effect) -> tuple[str, ...]:

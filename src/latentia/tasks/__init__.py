@@ -11,7 +11,7 @@ from latentia.tasks.labels import known_classes, one_hot
 from latentia.tasks.neighbours import Neighbours, neighbours
 from latentia.tasks.reconstruct import Reconstruction, reconstruct
 from latentia.tasks.restore import Restoration, restore
-from latentia.tasks.sound import sound, sound_of_files
+from latentia.tasks.sound import joined, sound, sound_of_files
 from latentia.tasks.traverse import Traversal, encode_own_samples, traverse
 from latentia.tasks.walk import decode_means, present
 
@@ -37,6 +37,7 @@ __all__ = [
     "generate",
     "inpaint",
     "interpolate",
+    "joined",
     "known_classes",
     "neighbours",
     "one_hot",

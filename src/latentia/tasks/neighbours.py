@@ -52,7 +52,9 @@ def neighbours(encoding: Encoding, queries: Encoding | None = None, k: int = NEI
     own = queries is None
     count = min(k, len(encoding) - own)
     if k < 1 or count < 1:
-        raise OptionError(f"There must be at least 1 neighbour, and an example to choose; not {k} of {len(encoding)}.")
+        raise OptionError(
+            f"Ask for at least 1 neighbour, among examples that there are: not for {k} of {len(encoding)}."
+        )
     search = cast(Any, NearestNeighbors)(n_neighbors=count).fit(measured(encoding))
     if queries is None:  # scikit-learn then leaves out each example itself
         distances, rows = search.kneighbors()

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from latentia.core import Batch, Likelihood
 from latentia.distributions import RestLikelihood
+from latentia.errors import OptionError
 
 LEAST_MISFIT = 1e-3  # standard deviation of what a model leaves unexplained, at least
 
@@ -40,10 +41,10 @@ def observation_of(batch: Batch) -> Observation:
     """Returns what a batch says is known: a part of the pictures, exactly or with noise.
 
     Raises:
-        ValueError: it does not say what is given.
+        OptionError: it does not say what is given.
     """
     if batch.given is None:
-        raise ValueError("The batch does not say what is given of the pictures.")
+        raise OptionError("The batch does not say what is given of the pictures: set Batch.given.")
     given = batch.given.expand_as(batch.x)
     known = torch.where(given, batch.x, 0.0)  # a NaN elsewhere would spoil gradients
     return Exact(known, given) if batch.noise is None else Noisy(known, given, batch.noise.square())

@@ -39,12 +39,14 @@ class Restoration:
         values: colours in [0, 1], shape (H, W, C).
         noise: standard deviation of the noise that was found, on the scale of [0, 1].
         changed: True where noise was taken off, or something filled in, shape (H, W).
+        beyond: whether the noise is stronger than any that the model was trained with.
     """
 
     canvas: Canvas
     values: Unit
     noise: float
     changed: Flags
+    beyond: bool = False
 
     def picture(self) -> NDArray[Any]:
         """Returns it in the picture's own form; what did not change is as it came."""
@@ -77,7 +79,8 @@ def restore(
         progress: is told how many tiles of how many are done.
 
     Raises:
-        OptionError: a model of other data, or a level of noise outside of [0, 1].
+        OptionError: a model of other data, one that fills in and was trained without noise where there is some, or a
+            level outside of [0, 1].
         DataError: all of the picture is missing.
 
     Example:
@@ -92,7 +95,10 @@ def restore(
         raise OptionError(f"The level of noise must lie in [0, 1], not {noise}.")
     require_seen(canvas)
     work = _Work(trained, canvas, tiles(canvas.size, (form.height, form.width)), seed, steps)
-    level = work.estimate() if noise is None else noise
+    coarse = noise_level(*canvas.crop_all()) if noise is None else noise
+    if coarse > (LEAST_NOISE if noise is None else 0):
+        _require_noise_learned(trained)
+    level = work.lowered(coarse) if noise is None else noise
     noisy = level > 0
     values = work.blend(level, progress) if noisy else canvas.crop_all()[0]
     changed = ~canvas.missing & noisy
@@ -100,7 +106,21 @@ def restore(
         clean = replace(canvas, pixels=values, flat=False)
         values = inpaint(trained, clean, n_samples=1, seed=seed, steps=steps).mean()
         changed |= canvas.holes
-    return Restoration(canvas, values, level, changed)
+    return Restoration(canvas, values, level, changed, beyond=work.told(level) > _most_noise(trained))
+
+
+def _most_noise(trained: TrainedModel) -> float:
+    """Returns the strongest noise that a model can be told of; any, where it is not told but weighs what it sees."""
+    return trained.config.training.noise if trained.model.sees_parts else math.inf
+
+
+def _require_noise_learned(trained: TrainedModel) -> None:
+    """Refuses a model that would take what it is told of noise for something that it never saw."""
+    if not _most_noise(trained):
+        raise OptionError(
+            f"{trained.name} fills in, and was trained without noise, so it cannot take any off: train one with "
+            "training.noise=0.3, or let nothing but holes be filled in (with --mask; noise=0 in Python)."
+        )
 
 
 @dataclass(frozen=True)
@@ -113,9 +133,8 @@ class _Work:
     seed: int
     steps: int | None
 
-    def estimate(self) -> float:
-        """Estimates the level of the noise, on some of the tiles; 0 of what nobody would see."""
-        level = noise_level(*self.canvas.crop_all())
+    def lowered(self, level: float) -> float:
+        """Lowers a first guess of the level where some of the tiles say so; 0 of what nobody would see."""
         probed = self.squares[:: -(-len(self.squares) // PROBED)]
         for _ in range(ROUNDS):
             if level < LEAST_NOISE:
@@ -163,10 +182,14 @@ class _Work:
         """Returns tiles with noise of a level on what is given; one batch for each colour that a grey model sees."""
         form = require_pictures(self.trained)
         size = (form.height, form.width)
-        # Grey noise is the same in the three channels of a model of colour, which takes it for three that are not.
-        repeats = form.channels // self.canvas.channels
-        noise = torch.full((len(squares), 1, 1, 1), level * math.sqrt(max(1, repeats)))
+        noise = torch.full((len(squares), 1, 1, 1), self.told(level))
         return [replace(batch, noise=noise) for batch in as_batches(self.canvas, squares, form.channels, size)]
+
+    def told(self, level: float) -> float:
+        """Returns the level of noise that the model is told."""
+        # Grey noise is the same in the three channels of a model of colour, which takes it for three that are not.
+        repeats = require_pictures(self.trained).channels // self.canvas.channels
+        return level * math.sqrt(max(1, repeats))
 
 
 def _window(height: int, width: int) -> Unit:

@@ -16,6 +16,7 @@ from latentia.runs import TrainedModel
 
 Waveform = NDArray[np.float32]
 BATCH = 64
+PAUSE_SECONDS = 0.2
 
 
 def sound(trained: TrainedModel, made: Batch, gains: Sequence[float] | None = None) -> list[Waveform]:
@@ -67,3 +68,9 @@ def sound_of_files(trained: TrainedModel, made: Batch, dataset: Dataset) -> list
         wave = sound(trained, Batch(joined, lengths=torch.tensor([joined.shape[1]])), [float(gains[pieces[0]])])[0]
         waves.append(wave[: int(samples[pieces].sum())])
     return waves
+
+
+def joined(waves: Sequence[Waveform], sample_rate: int) -> Waveform:
+    """Puts at least one waveform behind the other, with pauses between them."""
+    pause = np.zeros(round(PAUSE_SECONDS * sample_rate), np.float32)
+    return np.concatenate([part for wave in waves for part in (wave, pause)][:-1])

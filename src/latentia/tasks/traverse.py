@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from latentia.core import Batch, Latents, at_once
+from latentia.core import Batch, Latents
 from latentia.data import Indices
 from latentia.errors import OptionError
 from latentia.metrics import aggregate_moments, information_per_latent
 from latentia.runs import TrainedModel
 from latentia.tasks.encode import Encoding, encode_batches
 from latentia.tasks.generate import prior_latents
-from latentia.tasks.walk import BATCH, as_data, decode_means
+from latentia.tasks.walk import as_data, decode_means, decoded_at_once
 
 SPAN = 2.5
 OWN_SAMPLES = 512
@@ -104,6 +104,6 @@ def most_typical(encoding: Encoding) -> Indices:
 def encode_own_samples(trained: TrainedModel, seed: int = 0) -> Encoding:
     """Encodes what the model generates, where there are no data at hand."""
     drawn = prior_latents(trained, OWN_SAMPLES, seed)
-    size = at_once(trained.preprocessing.event_shape, BATCH)
+    size = decoded_at_once(trained, drawn)
     pieces = (drawn.rows(slice(start, start + size)) for start in range(0, OWN_SAMPLES, size))
     return encode_batches(trained, (as_data(trained, decode_means(trained, piece)) for piece in pieces))

@@ -29,7 +29,7 @@ class Voice:
 
     Attributes:
         pitch: median fundamental frequency of voiced frames, Hz; NaN where nothing is voiced.
-        level: of active speech, dB below full scale.
+        level: of active speech, dB relative to full scale.
         brightness: centre of gravity of the spectrum, Hz.
     """
 

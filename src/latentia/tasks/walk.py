@@ -20,13 +20,11 @@ from latentia.errors import OptionError
 from latentia.runs import TrainedModel
 
 BATCH = 256
-SEQUENCES = 32  # of some seconds each, which take as much memory
 
 
 def batches_of(dataset: Dataset, rows: Indices | Sequence[int] | None = None) -> Iterator[Indices]:
     """Yields positions in a data set, all or those of `rows`, as many at a time as fit into little memory."""
-    size = SEQUENCES if dataset.lengths is not None else at_once(dataset.x.shape[1:], BATCH)
-    return row_batches(len(dataset), rows, size)
+    return row_batches(len(dataset), rows, at_once(dataset.x.shape[1:], BATCH))
 
 
 def row_batches(n: int, rows: Indices | Sequence[int] | None = None, size: int = BATCH) -> Iterator[Indices]:
@@ -52,7 +50,7 @@ def look_at(trained: TrainedModel, dataset: Dataset, rows: Indices) -> Batch:
 def decode_means(trained: TrainedModel, latents: Latents) -> Batch:
     """Returns the likelihood's means for latents (K = 1) on the CPU; decodes a batch at a time."""
     parts: list[Batch] = []
-    size = at_once(trained.preprocessing.event_shape, BATCH)
+    size = decoded_at_once(trained, latents)
     with torch.inference_mode():
         for start in range(0, latents.n, size):
             piece = latents.rows(slice(start, start + size)).to(trained.device)
@@ -60,6 +58,13 @@ def decode_means(trained: TrainedModel, latents: Latents) -> Batch:
             parts.append(Batch(mean, lengths=None if piece.lengths is None else piece.lengths.cpu()))
     # Joined outside, so that callers get tensors that they may change in place.
     return join(parts) if parts else nothing(trained)
+
+
+def decoded_at_once(trained: TrainedModel, latents: Latents) -> int:
+    """Returns how many latents fit into little memory when they are decoded; the longest of sequences counts."""
+    event_shape = trained.preprocessing.event_shape
+    positions = () if latents.lengths is None or not latents.n else (int(latents.lengths.max()),)
+    return at_once((*positions, *event_shape), BATCH)
 
 
 def as_data(trained: TrainedModel, made: Batch) -> Batch:

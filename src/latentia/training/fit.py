@@ -27,6 +27,7 @@ from latentia.data import (
     Indices,
     Preprocessing,
     build_masks,
+    epoch_steps,
     give,
     holdout,
     prepare,
@@ -97,7 +98,7 @@ class Training:
     @property
     def steps_per_epoch(self) -> int:
         """Batches in one pass over the training examples."""
-        return len(self.train) // min(self.config.training.batch_size, len(self.train))
+        return epoch_steps(len(self.train), self.config.training.batch_size)
 
     def estimate(self) -> Estimate:
         """Measures how long this will take and how much memory; see `estimate`."""
@@ -139,6 +140,8 @@ def prepare_training(
         OptionError: parts that do not fit the data or one another.
     """
     require_trainable(dataset)
+    if config.prior_stage != PriorStageConfig():
+        raise OptionError("prior_stage is about a second stage, which comes after this training: leave it out here.")
     config = with_classes(config, dataset)
     seed = config.training.seed
     train, validation = holdout(dataset, config.data.validation_fraction, seed)
@@ -277,7 +280,12 @@ def _start(model: LatentModel, batch: Batch, given: Mapping[str, Any]) -> None:
 
 
 def _require_fit(model: LatentModel, preprocessing: Preprocessing) -> None:
-    """Refuses likelihoods that do not fit the data: densities of other data would look plausible and mean nothing."""
+    """Refuses models of other data, and likelihoods: densities of other data would look plausible and mean nothing."""
+    if isinstance(model, SequenceVAE) != (preprocessing.kind == "speech"):
+        raise OptionError(
+            f"This model.kind is not for {NOUNS[preprocessing.kind]}: take 'sequence' for recordings, and others for "
+            "pictures and vectors."
+        )
     binarised = preprocessing.kind == "image" and preprocessing.binarize != "none"
     if model.likelihood.binary and not binarised:
         raise OptionError(
@@ -290,7 +298,7 @@ def _require_fit(model: LatentModel, preprocessing: Preprocessing) -> None:
 
 def _require_changes(config: TrainingConfig, preprocessing: Preprocessing) -> None:
     """Refuses changes of examples that are for other data."""
-    others = {"speech": ("mirror", "shift", "zoom", "turn", "contrast"), "image": ("speed_perturbation",)}
+    others = {"speech": ("mirror", "shift", "zoom", "turn", "contrast"), "image": ("speed_perturbation", "prior_steps")}
     for name in others.get(preprocessing.kind, (*others["speech"], *others["image"])):
         if getattr(config, name):
             meant = "recordings" if name in others["image"] else "pictures"

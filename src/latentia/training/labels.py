@@ -25,6 +25,8 @@ def with_classes(config: Config, dataset: Dataset) -> Config:
                 f"model.label={wanted} is for models with labels, not for the kind '{config.model.kind}'; take the "
                 "preset 'conditional'."
             )
+        if config.model.classes:
+            raise OptionError("model.classes is counted in the labels of a conditional model; leave it out.")
         return config
     heads = dataset.label_names
     if not heads:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from latentia.core import Batch
-from latentia.data import Dataset, Indices, epoch_batches
+from latentia.data import Dataset, Indices, epoch_batches, epoch_steps
 
 
 class TrainingLoader:
@@ -32,8 +32,7 @@ class TrainingLoader:
 
     # No __len__: after a resume within an epoch fewer batches are left than a full epoch has.
     def __iter__(self) -> Iterator[Batch]:
-        per_epoch = len(self._indices) // self._batch_size
-        epoch, first = divmod(self._position(), per_epoch)
+        epoch, first = divmod(self._position(), epoch_steps(len(self._indices), self._batch_size))
         lengths = None if self._dataset.lengths is None else self._dataset.lengths[self._indices]
         for rows in epoch_batches(self._indices, lengths, self._batch_size, self._seed, epoch)[first:]:
             yield self._dataset.batch(rows)

@@ -21,7 +21,7 @@ def first_look(dataset: Dataset, rows: Indices, preprocessing: Preprocessing, mi
         preprocessing: what was done to them.
         mirror: whether pictures are shown with their mirror images.
     """
-    count = min(MOST[preprocessing.kind], affordable(preprocessing.event_shape)) // (2 if mirror else 1)
+    count = min(MOST[preprocessing.kind], affordable(dataset.x.shape[1:])) // (2 if mirror else 1)
     batch = prepare(dataset.batch(spread(rows, count)), preprocessing)
     return both_ways(batch) if mirror else batch
 

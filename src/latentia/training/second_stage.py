@@ -15,10 +15,10 @@ import torch
 
 from latentia.config import Config
 from latentia.core import Batch, at_once
-from latentia.data import Dataset, Indices, holdout, prepare, require_trainable, spread
+from latentia.data import Dataset, Indices, prepare, require_trainable, spread
 from latentia.errors import OptionError
 from latentia.hardware import tuned_cpu
-from latentia.models import PRIOR_ROLES, LatentModel, with_new_priors
+from latentia.models import MODELS, PRIOR_ROLES, LatentModel, with_new_priors
 from latentia.noise import Stream, kept_noise, seed_noise
 from latentia.runs import TrainedModel
 from latentia.training.look import affordable
@@ -68,11 +68,12 @@ def second_stage_config(config: Config, settings: Mapping[str, Any]) -> Config:
     parts: Any = settings.get("model", {})
     names = list(cast(Mapping[str, Any], parts)) if isinstance(parts, Mapping) else []
     fixed = [key for key in settings if key not in ("model", "prior_stage")]
-    fixed += [f"model.{key}" for key in names if key not in PRIOR_ROLES]
+    learned = [role for role in PRIOR_ROLES if role in MODELS.arguments(config.model.kind)]
+    fixed += [f"model.{key}" for key in names if key not in learned]
     if fixed:
         raise OptionError(
             f"'{fixed[0]}' cannot be set in the second stage: encoder, decoder and all else stay as they were trained; "
-            "only model.prior, model.frame_prior (of recordings) and prior_stage can."
+            f"only {', '.join(f'model.{role}' for role in learned)} and prior_stage can."
         )
     first = config.first_stage  # nothing of an earlier second stage is left
     chosen = first.with_settings({"model": {"prior": DEFAULT_PRIOR}}).with_settings(settings)
@@ -104,7 +105,7 @@ def fit_second_stage(
         TrainingError: the cost of the prior is no longer a number.
     """
     require_trainable(dataset)
-    rows, kept = holdout(dataset, config.data.validation_fraction, config.training.seed)
+    rows, kept = trained.split(dataset)
     form, seed = trained.preprocessing, config.prior_stage.seed
     with tuned_cpu(), kept_noise():
         seed_noise(seed, Stream.INITIALISE)
@@ -113,7 +114,7 @@ def fit_second_stage(
         posteriors = _posteriors(trained, dataset, spread(rows, MOST_EXAMPLES[form.kind]), seed)
         held_out = _posteriors(trained, dataset, kept, seed) if len(kept) else None
         seed_noise(seed, Stream.INITIALISE, 1)
-        count = min(EXAMPLES_SHOWN, affordable(form.event_shape))
+        count = min(EXAMPLES_SHOWN, affordable(dataset.x.shape[1:]))
         shown = prepare(dataset.batch(spread(rows, count)), form).to(trained.device)
         model.prior.start_at(model.examples(shown))
         mean, scale = posteriors.code
@@ -129,7 +130,7 @@ def _posteriors(trained: TrainedModel, dataset: Dataset, rows: Indices, seed: in
     """Encodes examples; those that look different at each visit several times."""
     form = trained.preprocessing
     visits = VISITS if form.kind == "image" and form.binarize == "dynamic" else 1
-    size = at_once(form.event_shape, BATCH)
+    size = at_once(dataset.x.shape[1:], BATCH)
 
     def batches() -> Iterator[Batch]:
         for visit in range(visits):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from latentia.models.guess import CAUTION, LinearGuess
+from latentia.models.surfaces.guess import CAUTION, LinearGuess
 
 
 def pictures(n: int = 400, colours: int = 3) -> torch.Tensor:

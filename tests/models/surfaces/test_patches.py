@@ -5,11 +5,11 @@ import math
 import pytest
 import torch
 
-from latentia.models import patches as module
-from latentia.models.patch_mixture import PatchMixture
-from latentia.models.patches import PatchGuess
-from latentia.models.stationary import StationaryGuess
-from latentia.models.tiles import TILE, Tiles
+from latentia.models.surfaces import patches as module
+from latentia.models.surfaces.patch_mixture import PatchMixture
+from latentia.models.surfaces.patches import PatchGuess
+from latentia.models.surfaces.stationary import StationaryGuess
+from latentia.models.surfaces.tiles import TILE, Tiles
 from latentia.training.average import moving_average
 
 SHAPE = (1, 24, 20)

@@ -6,8 +6,8 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from latentia.models.shrunk import SHRINKAGES, ShrunkGuess
-from latentia.models.stationary import StationaryGuess
+from latentia.models.surfaces.shrunk import SHRINKAGES, ShrunkGuess
+from latentia.models.surfaces.stationary import StationaryGuess
 
 SHAPE = (2, 12, 10)
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy.fft import dctn, idctn
 
-from latentia.models.stationary import StationaryGuess
+from latentia.models.surfaces.stationary import StationaryGuess
 
 SHAPE = (3, 8, 6)
 TURN = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(5))).Q

@@ -9,7 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from latentia.models.tiles import Tiles
+from latentia.models.surfaces.tiles import Tiles
 from latentia.nets.conjugate import solve
 
 KINDS = 320

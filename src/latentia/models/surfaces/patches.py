@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from latentia.models.patch_mixture import PatchMixture
+from latentia.models.surfaces.patch_mixture import PatchMixture
 from latentia.nets.base import Shape
 
 MOST_NUMBERS, LARGEST_SIDE = 80, 8  # of a patch

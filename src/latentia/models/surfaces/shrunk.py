@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from latentia.models.stationary import STEPS, TINY, StationaryGuess, most_probable, smooth_over_waves
+from latentia.models.surfaces.stationary import STEPS, TINY, StationaryGuess, most_probable, smooth_over_waves
 from latentia.nets.base import Shape
 
 COMPONENTS = 256

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 from copy import deepcopy
 
 import numpy as np
@@ -16,6 +17,7 @@ from latentia.presets import resolve
 from latentia.runs import RunFolder, read_model
 from latentia.training.fit import fit, prepare_training
 from latentia.training.prior import fit_prior, read_posteriors
+from latentia.training.progress import TrainingProgress
 from tests.conftest import CONV_GRU, tone_source
 
 
@@ -138,6 +140,17 @@ def test_pictures_have_no_speed():
     config, preprocessing = resolve(source, None, {"training": {"speed_perturbation": 0.1}})
     with pytest.raises(OptionError, match="for recordings, not for pictures"):
         prepare_training(source.load(preprocessing), preprocessing, config)
+
+
+def test_the_last_part_of_a_training_is_shown(monkeypatch):
+    plain, terminal = io.StringIO(), io.StringIO()
+    fit(training(epochs=1), callbacks=[TrainingProgress(plain)])
+    assert plain.getvalue().splitlines()[-1] == "priors alone: 5 steps"
+    monkeypatch.setenv("FORCE_COLOR", "1")  # with which Rich takes a stream for a terminal
+    fit(training(epochs=1), callbacks=[TrainingProgress(terminal)])
+    shown = terminal.getvalue().rsplit("priors alone", 1)[1]
+    assert "100%" in shown
+    assert shown.endswith("\x1b[?25h")  # the cursor is back
 
 
 def test_the_priors_learn_last_and_nothing_else_changes():

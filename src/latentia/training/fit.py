@@ -51,6 +51,7 @@ from latentia.training.loader import TrainingLoader, ValidationLoader
 from latentia.training.look import first_look
 from latentia.training.module import VAEModule
 from latentia.training.prior import fit_prior, read_posteriors
+from latentia.training.progress import TrainingProgress
 
 PRIOR_EXAMPLES = 4096
 
@@ -214,7 +215,7 @@ def fit(
         for checkpointer in checkpoints:
             checkpointer.save(module)
     ending = module.ending() or "interrupted"
-    result = Fit(_result(training, module, run, ending), tuple(module.history), ending)
+    result = Fit(_result(training, module, run, ending, callbacks), tuple(module.history), ending)
     if run is not None and ending != "interrupted":
         write_model(run, result.trained)
     return result
@@ -247,27 +248,31 @@ def _run(training: Training, module: VAEModule, callbacks: list[Callback]) -> No
         interruption.restore()
 
 
-def _result(training: Training, module: VAEModule, run: RunFolder | None, ending: Ending) -> TrainedModel:
+def _result(
+    training: Training, module: VAEModule, run: RunFolder | None, ending: Ending, callbacks: Sequence[Callback]
+) -> TrainedModel:
     """Takes the weights that are kept: the best where they were tracked, else the averaged ones."""
     model = training.model.cpu()
     model.load_state_dict(module.best_weights or module.averaged.state_dict())
     model.eval().requires_grad_(False)
     if isinstance(model, SequenceVAE) and ending != "interrupted":
-        _finish(model, training)
+        _finish(model, training, callbacks)
     return replace(training.trained, model=model, path=run.path if run else None)
 
 
-def _finish(model: SequenceVAE, training: Training) -> None:
+def _finish(model: SequenceVAE, training: Training, callbacks: Sequence[Callback]) -> None:
     """Trains the priors alone on what the encoder says of the training data, some thousands at most."""
     config, form = training.config.training, training.trained.preprocessing
     if not config.prior_steps:
         return
     rows = spread(training.train, PRIOR_EXAMPLES)
     parts = (rows[start : start + config.batch_size] for start in range(0, len(rows), config.batch_size))
-    with tuned_cpu(), kept_noise():
+    shown = next((each for each in callbacks if isinstance(each, TrainingProgress)), None)
+    watching = contextlib.nullcontext() if shown is None else shown.watching_priors(config.prior_steps)
+    with tuned_cpu(), kept_noise(), watching as progress:
         posteriors = read_posteriors(model, (prepare(training.dataset.batch(part), form) for part in parts))
         stage = PriorStageConfig(steps=config.prior_steps, batch_size=64, learning_rate=2e-3, seed=config.seed)
-        fit_prior(model, posteriors, stage)
+        fit_prior(model, posteriors, stage, progress=progress)
 
 
 def _start(model: LatentModel, batch: Batch, given: Mapping[str, Any]) -> None:

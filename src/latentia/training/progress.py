@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any, TextIO, cast
 
 import lightning.pytorch as pl
@@ -75,6 +77,20 @@ class TrainingProgress(Callback):
             self._bar.update(self._bar.task_ids[0], completed=module.progress, description=_epoch(module))
             self._live.update(Group(self._bar, Text(last, style="dim")))
             self._stop()
+
+    @contextmanager
+    def watching_priors(self, steps: int) -> Generator[Callable[[int, int], None]]:
+        """Shows how far the priors of a model of sequences have come, which learn alone once all else is done.
+
+        Args:
+            steps: how many there will be.
+        """
+        bar = Progress(*self._bar.columns, console=self._console, disable=not self._console.is_terminal)
+        if not self._console.is_terminal:
+            self._console.print(f"priors alone: {steps} steps", soft_wrap=True)
+        with bar:
+            number = bar.add_task("priors alone", total=steps)
+            yield lambda done, total: bar.update(number, completed=done, total=total)
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         self._stop()

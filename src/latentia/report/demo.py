@@ -19,7 +19,7 @@ from latentia.report.demo_generating import EPOCHS as CLASSES_EPOCHS
 from latentia.report.demo_generating import classes_section, second_stage_section
 from latentia.report.demo_speech import EPOCHS as SPEECH_EPOCHS
 from latentia.report.demo_speech import speech_sections
-from latentia.report.demo_training import prepare_named
+from latentia.report.demo_training import WHICH, prepare_named
 from latentia.report.outputs import write_outputs
 from latentia.report.page import write_report
 from latentia.runs import RunFolder, TrainedModel
@@ -30,7 +30,6 @@ IS_SAMPLES = 64
 FRAMES = 9
 WAYS = ((0, 1), (2, 3), (4, 5), (6, 7))
 TITLE = "Models of handwritten and spoken digits"
-WHICH = "the test split of digits"
 
 Announce = Callable[[str], None]
 

@@ -13,8 +13,7 @@ from latentia.core import Batch
 from latentia.data import grid, spread, write_picture
 from latentia.files import make_folder, synthetic_tag
 from latentia.report.blocks import Section
-from latentia.report.demo_training import prepare_named
-from latentia.report.outputs import write_outputs
+from latentia.report.demo_training import train_on_digits
 from latentia.report.repairs import SHOWN_MASKS, completed_rows, completed_section
 from latentia.report.restored import restored_rows, restored_section
 from latentia.runs import RunFolder
@@ -41,21 +40,14 @@ def filling_sections(
         KeyboardInterrupt: the training was interrupted.
     """
     run = RunFolder(make_folder(folder) / "digits-filling")
-    with run.locked():
-        announce("Training an image model that fills in what is missing")
-        training = prepare_named("digits", {"epochs": epochs}, "inpainting")
-        result, test = training.fit(run, callbacks), training.test
-        announce("Filling in")
-        write_outputs(run, result.trained, test, result.history, which="the test split of digits")
-    rows = completed_rows(result.trained, test, spread(np.arange(len(test)), len(SHOWN_MASKS)), COLUMNS)
-    noisy = restored_rows(result.trained, test, spread(np.arange(len(test)), COLUMNS))
+    said = ("Training an image model that fills in what is missing", "Filling in")
+    trained, test = train_on_digits(run, "inpainting", epochs, said, announce=announce, callbacks=callbacks)
+    rows = completed_rows(trained, test, spread(np.arange(len(test)), len(SHOWN_MASKS)), COLUMNS)
+    noisy = restored_rows(trained, test, spread(np.arange(len(test)), COLUMNS))
     for name, shown, task in (("completions", rows, "inpaint"), ("restored", noisy, "restore")):
-        pixels = present(result.trained, Batch(shown.flatten(0, 1)))
+        pixels = present(trained, Batch(shown.flatten(0, 1)))
         write_picture(folder / f"{name}.png", grid(pixels, columns=COLUMNS), synthetic=synthetic_tag(task))
-    return (
-        _of_this_model(completed_section(result.trained, rows)),
-        _of_this_model(restored_section(result.trained, noisy)),
-    )
+    return _of_this_model(completed_section(trained, rows)), _of_this_model(restored_section(trained, noisy))
 
 
 def _of_this_model(section: Section) -> Section:

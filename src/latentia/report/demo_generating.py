@@ -11,8 +11,7 @@ from latentia.data import Dataset
 from latentia.files import make_folder, synthetic_tag
 from latentia.report.blocks import Prose, Section, Strips, picture
 from latentia.report.classes import samples_of_classes
-from latentia.report.demo_training import prepare_named
-from latentia.report.outputs import write_outputs
+from latentia.report.demo_training import train_on_digits
 from latentia.runs import RunFolder, TrainedModel
 from latentia.tasks import generate, present
 from latentia.training.second_stage import fit_second_stage, second_stage_config
@@ -40,17 +39,18 @@ def classes_section(
         KeyboardInterrupt: the training was interrupted.
     """
     run = RunFolder(make_folder(folder) / "digits-classes")
-    with run.locked():
-        announce(f"Training an image model that knows the classes of {LABELS} digits of each")
-        training = prepare_named("digits", {"epochs": epochs}, "conditional", labels_per_class=LABELS)
-        result, test = training.fit(run, callbacks), training.test
-        announce("Generating digits of each class")
-        write_outputs(run, result.trained, test, result.history, which="the test split of digits")
+    said = (
+        f"Training an image model that knows the classes of {LABELS} digits of each",
+        "Generating digits of each class",
+    )
+    trained, _ = train_on_digits(
+        run, "conditional", epochs, said, announce=announce, callbacks=callbacks, labels_per_class=LABELS
+    )
     text = (
         f"Another model was told the classes of {LABELS} digits of each, and learned from all the others without being "
         "told. Each row is of the class that it was asked for; those below each other have the same latents besides."
     )
-    return Section("classes", "Made to order", (Prose(text), samples_of_classes(result.trained, COLUMNS)))
+    return Section("classes", "Made to order", (Prose(text), samples_of_classes(trained, COLUMNS)))
 
 
 def second_stage_section(trained: TrainedModel, dataset: Dataset, steps: int | None = None) -> Section:

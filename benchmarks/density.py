@@ -9,15 +9,14 @@ from statistics import mean, stdev
 from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks import bounds, mnist, ours
 from benchmarks.baselines.pythae_peers import BINARY, Peer, eight_bit
-from benchmarks.baselines.pythae_tuning import train_as_chosen, tuned
+from benchmarks.baselines.pythae_tuning import train_as_chosen
 from benchmarks.harness import Claim, Key, Options, Results, Row, floor_and_goal, parse
-from benchmarks.picture_sets import held_out_rows, open_pictures, rows_to_test
+from benchmarks.picture_sets import channels_first, held_out_rows, open_pictures, rows_to_test, to_train_on
+from benchmarks.pythae_settings import EIGHT_BIT, for_digits, for_eight_bit, open_trials
 from latentia.data import Dataset
 from latentia.models import LatentModel
 from latentia.training.fit import fit
@@ -37,7 +36,6 @@ PROTOCOL = (
     "that is better. Leads are means over pictures with the paired 95 % interval; seeds are not in it."
 )
 OURS = ("vae", "iwae", "vamp", "flow-prior", "ladder")
-EIGHT_BIT = ("cifar10-part", "fashion-mnist", "omniglot-small")
 OURS_8_BIT = "ladder"
 NLL, VALIDATION, BITS, LEAD = "NLL", "validation NLL", "bits per dimension", "lead"
 FIFTEEN, SIXTY, EIGHT = "15 minutes", "60 minutes", "8 minutes"
@@ -114,7 +112,7 @@ def best_preset(results: Results) -> str:
     return min(OURS, key=lambda name: results.value(_nll(name, seed)._replace(metric=VALIDATION)))
 
 
-def equal_time(results: Results, best: str) -> list[Claim]:
+def equal_time(results: Results, trials: Results, best: str) -> list[Claim]:
     """Trains each of Pythae's models, and beside it the best of ours with one more seed, and returns the claims."""
     first = results.options.seed
     leads: list[Key] = []
@@ -123,7 +121,7 @@ def equal_time(results: Results, best: str) -> list[Claim]:
             ours_ = _nll(best, seed)
             measure_digits(results, best, seed, ours_, *_fifteen(results))
             leads.append(Key(system(best), LEAD, f"over {peer.name}, {FIFTEEN}", seed))
-            lead(results, leads[-1], ours_, measure_peer(results, peer), "nats")
+            lead(results, leads[-1], ours_, measure_peer(results, trials, peer), "nats")
     over_seeds(results, [_nll(best, first + number) for number in range(1 + len(BINARY))])
     return floor_and_goal(
         "binary MNIST, lead of the best of ours over every Pythae model at equal time, nats (lower end)",
@@ -142,13 +140,13 @@ def over_seeds(results: Results, keys: Sequence[Key]) -> None:
     results.derive(Row(key, mean(nats), "nats", len(nats), stdev(nats), nats), keys[-1])
 
 
-def measure_peer(results: Results, peer: Peer) -> Key:
+def measure_peer(results: Results, trials: Results, peer: Peer) -> Key:
     """Measures one of Pythae's models on binary MNIST, with what is best of its settings."""
     options = results.options
     minutes, n_test, n = _fifteen(results)
     x = _digits(options, n_test)
     train = mnist.images_to_train_on(options)
-    choice = tuned(results, peer, train, x[0], "binary MNIST", minutes)
+    choice = for_digits(trials, peer)
     key = Key(peer.name, NLL, FIFTEEN, options.seed)
 
     def rows() -> Iterator[Row]:
@@ -190,25 +188,22 @@ def _nll(preset: str, seed: int) -> Key:
     return Key(system(preset), NLL, FIFTEEN, seed)
 
 
-def eight_bit_set(results: Results, name: str) -> list[Claim]:
+def eight_bit_set(results: Results, trials: Results, name: str) -> list[Claim]:
     """Measures ours and Pythae's VAE on a set of 8-bit pictures, and returns the claims."""
     options, quick = results.options, results.options.quick
     n_test, n, minutes = (30, 5, 0.05) if quick else (1000, 50, 8.0)
-    source = open_pictures(name, options.mirror)
-    train, test = (source.read(split) for split in source.splits)
-    pixels, tested = _pixels(train.x), _pixels(test.x)[rows_to_test(test.y, n_test)]
-    rows = held_out_rows(train.y)
-    x = (pixels[rows][: QUICK if quick else None].float() / 255, tested.float() / 255)
-    trained_on = pixels[np.setdiff1d(np.arange(len(pixels)), rows)]
+    train, held_out = to_train_on(name, options.mirror)
+    test = open_pictures(name, options.mirror).read("test")
+    tested = channels_first(test.x)[rows_to_test(test.y, n_test)]
+    x = (held_out[: QUICK if quick else None].float() / 255, tested.float() / 255)
     setting = f"{name}, {EIGHT}"
     key = Key(system(OURS_8_BIT), BITS, setting, options.seed)
     results.measure(pair(key), lambda: judged(train_ours(name, OURS_8_BIT, options, minutes), key, x, n, BITS))
-    peer = eight_bit(tuple(pixels.shape[1:]))
-    choice = tuned(results, peer, trained_on, x[0], name, minutes)
+    peer, choice = eight_bit(tuple(train.shape[1:])), for_eight_bit(trials, name)
     theirs = Key(peer.name, BITS, setting, options.seed)
 
     def peer_rows() -> Iterator[Row]:
-        vae, facts = train_as_chosen(peer, trained_on, 60 * minutes, choice, options.seed)
+        vae, facts = train_as_chosen(peer, train, 60 * minutes, choice, options.seed)
         model = peer.judge(vae, x[0])
         yield from judged(model, theirs, x, n, BITS, width=model.width, **facts)
 
@@ -227,22 +222,17 @@ def eight_bit_set(results: Results, name: str) -> list[Claim]:
     )
 
 
-def _pixels(x: NDArray[np.uint8]) -> Tensor:
-    """Returns pictures (N, H, W) or (N, H, W, C) as (N, C, H, W)."""
-    return torch.from_numpy(x.reshape(*x.shape[:3], -1).copy()).permute(0, 3, 1, 2).contiguous()
-
-
 def main(options: Options) -> None:
     """Runs the benchmark."""
-    results = Results("density", PROTOCOL, options)
+    results, trials = Results("density", PROTOCOL, options), open_trials(options)
     with results.within(f"binary MNIST, {FIFTEEN}"):
         best = best_preset(results)
     with results.within(f"binary MNIST, {SIXTY}"):
         claims = sixty_minutes(results, best)
-    claims += equal_time(results, best)
+    claims += equal_time(results, trials, best)
     for name in EIGHT_BIT[:1] if options.quick else EIGHT_BIT:
         with results.within(name):
-            claims += eight_bit_set(results, name)
+            claims += eight_bit_set(results, trials, name)
     results.finish(claims)
 
 

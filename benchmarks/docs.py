@@ -41,10 +41,7 @@ def section(document: Mapping[str, Any]) -> str:
         f"*{document['date']}, commit `{document['commit']}`; {machine_name(machine)}, "
         f"load before the run {machine['load']}.*",
         *_other_parts(document),
-        "",
-        "| claim | level | ours | anchor | holds | anchor from |",
-        "|---|---|---|---|---|---|",
-        *(_claim(claim) for claim in document["claims"]),
+        *_claims(document["claims"]),
         "",
         "| system | metric | setting | value | unit | spread, or 95 % interval; active units |",
         "|---|---|---|---|---|---|",
@@ -82,6 +79,13 @@ def _galleries(name: str) -> list[str]:
     """Shows the pictures of a benchmark."""
     shown = [data for data in MAY_BE_SHOWN if (IMAGES / f"{name}-{data}.png").exists()]
     return [line for data in shown for line in (f"![{name}, {data}](images/{name}-{data}.png)", "")]
+
+
+def _claims(claims: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Returns the lines of claims; a file of settings has none."""
+    lines = [_claim(claim) for claim in claims]
+    head = ["", "| claim | level | ours | anchor | holds | anchor from |", "|---|---|---|---|---|---|"]
+    return [*head, *lines] if lines else []
 
 
 def _claim(claim: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks import ours
+from benchmarks.baselines.choosing import settings_of
 from benchmarks.baselines.holes import Fill, Flags, Pixels
 from benchmarks.harness import CACHE, Key, Options, Row, commit
-from benchmarks.picture_metrics import Scores, errors, lead, similarities
+from benchmarks.picture_metrics import MEASURES, Scores, lead
 from benchmarks.picture_sets import open_pictures, rows_to_test
 from latentia.config import merge_settings
 from latentia.core import Batch
@@ -22,6 +23,8 @@ from latentia.data import Mask
 from latentia.files import make_folder
 from latentia.runs import RunFolder, TrainedModel, read_model, write_model
 from latentia.tasks import expect
+
+T = TypeVar("T")
 
 OURS = "Latentia, inpainting preset"
 LEADS = {"PSNR": "lead over the best peer", "SSIM": "lead over the best peer, SSIM"}
@@ -116,7 +119,7 @@ def score_rows(
     seed: int,
     found: Mapping[str, Mapping[str, Scores]],
     groups: NDArray[np.int64],
-    settings: Mapping[str, str] | None = None,
+    ways: Mapping[str, Mapping[str, Fill]],
 ) -> Iterator[Row]:
     """Yields the rows of one damage: all systems, and our leads.
 
@@ -125,22 +128,33 @@ def score_rows(
         seed: of the run.
         found: for each metric the scores of all systems.
         groups: of the pictures.
-        settings: that were chosen, of some systems.
+        ways: of some systems, by metric, whose settings were chosen.
     """
     for metric, systems in found.items():
         for system, scores in systems.items():
-            chosen = (settings or {}).get(system)
-            details = {} if chosen is None or metric == "SSIM" else {"settings": chosen}
+            settings = settings_of(ways[system][metric]) if system in ways else ""
+            details = {"settings": settings} if settings else {}
             yield Row(Key(system, metric, setting, seed), scores.figure, UNITS[metric], details=details)
         yield lead_row(metric, setting, seed, systems, groups)
 
 
-def scored(truth: Pixels, results: Mapping[str, Pixels], where: Flags) -> dict[str, dict[str, Scores]]:
-    """Measures what systems made of pictures, by metric."""
+def scored(truth: Pixels, results: Mapping[str, Mapping[str, Pixels]], where: Flags) -> dict[str, dict[str, Scores]]:
+    """Measures what systems made of pictures, by metric.
+
+    Args:
+        truth: the pictures.
+        results: for each system what it made with the settings of each metric.
+        where: where they are measured.
+    """
     return {
-        "PSNR": {system: errors(truth, result, where) for system, result in results.items()},
-        "SSIM": {system: similarities(truth, result, where) for system, result in results.items()},
+        metric: {system: measure(truth, made[metric], where) for system, made in results.items()}
+        for metric, measure in MEASURES.items()
     }
+
+
+def for_all_metrics(thing: T) -> dict[str, T]:
+    """Returns what is the same for each metric, by metric."""
+    return dict.fromkeys(MEASURES, thing)
 
 
 def draw_masks(mask: Mask, images: Pixels, seed: int) -> Flags:

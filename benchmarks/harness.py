@@ -199,8 +199,8 @@ class Results:
             return
         of_part = [row for row in self._document["rows"] if _part(row) == self._part and self._of_this_run(row)]
         if any(row["machine"] != machine_name(self._machine) for row in of_part):
-            part = f" of {self._part}" if self._part else ""
-            ways = "measure that part anew with --again PART, or all with --fresh"
+            part, script = f" of {self._part}" if self._part else "", f"python -m benchmarks.{self._document['name']}"
+            ways = f"measure that part anew with `{script} --again PART`, or all with --fresh"
             raise SystemExit(f"{self.path} holds rows{part} from another machine or torch; {ways}.")
         load = os.getloadavg()[0]
         found: set[Key] = set()
@@ -251,6 +251,12 @@ class Results:
         if len(kept) < len(rows):
             print(f"{self.path.name} holds {len(rows) - len(kept)} rows of other data; they are measured anew.")
         return kept
+
+    def forget_other_machines(self) -> None:
+        """Leaves out rows of this seed that were measured on other machines: they are measured anew."""
+        rows = self._document["rows"]
+        here = machine_name(self._machine)
+        self._document["rows"] = [row for row in rows if not self._of_this_run(row) or row["machine"] == here]
 
     def find(self, key: Key) -> dict[str, Any] | None:
         """Returns a row of this run, or None while it is missing."""

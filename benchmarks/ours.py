@@ -119,7 +119,9 @@ def prepare_pictures(
         change: what is done to the training pictures before.
     """
     source = open_pictures(name, options.mirror)
-    seeded = {"training": {"seed": options.seed}, "data": {"size": list(source.survey().maximum)}}  # as they are
+    shape = source.read("train").x.shape
+    as_they_are = {"size": list(shape[1:3]), "channels": 3 if shape[3:] == (3,) else 1}
+    seeded = {"training": {"seed": options.seed}, "data": as_they_are}
     config, preprocessing = resolve(source, preset, merge_settings(seeded, settings or {}))
     dataset = source.load(preprocessing)
     return prepare_training(dataset if change is None else change(dataset), preprocessing, config, name=name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,6 +72,18 @@ def similarities(truth: Pixels, filled: Pixels, missing: Flags) -> Similarities:
         for one, other in zip(truth, filled, strict=True)
     ]
     return Similarities((np.stack(maps) * missing).sum((1, 2)), missing.sum((1, 2)).astype(np.int64))
+
+
+MEASURES: dict[str, Callable[[Pixels, Pixels, Flags], Scores]] = {"PSNR": errors, "SSIM": similarities}
+
+
+def figures_on(truth: Pixels, where: Flags) -> dict[str, Callable[[Pixels], float]]:
+    """Returns what settings are chosen by: for each metric, the figure of results for the first of some pictures."""
+
+    def figure(measure: Callable[[Pixels, Pixels, Flags], Scores]) -> Callable[[Pixels], float]:
+        return lambda result: measure(truth[: len(result)], result, where[: len(result)]).figure
+
+    return {metric: figure(measure) for metric, measure in MEASURES.items()}
 
 
 def lead(ours: Scores, peer: Scores, groups: NDArray[np.int64]) -> tuple[float, float, float]:

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from benchmarks.mirror import require_mirror
 from latentia.data import Arrays, RemoteFile, as_source, fetch, open_source
@@ -154,7 +156,19 @@ def _of_all_classes(labels: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArr
     """Returns rows as they are, or as many from everywhere where they are of less than half of all classes."""
     if 2 * len(np.unique(labels[rows])) >= min(len(rows), len(np.unique(labels))):
         return rows
-    return np.sort(np.random.default_rng(0).permutation(len(labels))[: len(rows)])
+    return np.random.default_rng(0).permutation(len(labels))[: len(rows)]  # in no order: some of them are mixed, too
+
+
+def to_train_on(name: str, mirror: Path | None = None) -> tuple[Tensor, Tensor]:
+    """Returns the training pictures of a set without those that are held out, and these; uint8 (N, C, H, W)."""
+    train = open_pictures(name, mirror).read("train")
+    pixels, rows = channels_first(train.x), held_out_rows(train.y)
+    return pixels[np.setdiff1d(np.arange(len(pixels)), rows)], pixels[rows]
+
+
+def channels_first(x: NDArray[np.uint8]) -> Tensor:
+    """Returns pictures (N, H, W) or (N, H, W, C) as (N, C, H, W)."""
+    return torch.from_numpy(x.reshape(*x.shape[:3], -1).copy()).permute(0, 3, 1, 2).contiguous()
 
 
 def open_pictures(name: str, mirror: Path | None = None) -> Source:

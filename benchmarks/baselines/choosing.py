@@ -1,8 +1,8 @@
-"""Settings of classical methods, chosen on validation pictures."""
+"""Settings of classical methods, chosen on validation pictures for each metric."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,20 +28,35 @@ class Tried:
         return self.way(*damaged)
 
 
-def best_of(ways: Sequence[Tried], damaged: tuple[NDArray[Any], ...], error: Callable[[Pixels], float]) -> Tried:
-    """Returns the way that does best on validation pictures; arguments as of `ranked`."""
-    return ranked(ways, damaged, error)[0]
-
-
-def ranked(ways: Sequence[Tried], damaged: tuple[NDArray[Any], ...], error: Callable[[Pixels], float]) -> list[Tried]:
-    """Sorts ways by what they do on validation pictures, the best first.
+def ranked(
+    ways: Sequence[Tried], damaged: tuple[NDArray[Any], ...], scores: Mapping[str, Callable[[Pixels], float]]
+) -> dict[str, list[Tried]]:
+    """Sorts ways by what they do on validation pictures, by each metric, the best first.
 
     Args:
         ways: with all settings that are tried.
         damaged: what they are given.
-        error: of what they return.
+        scores: of what they return, by metric; higher is better.
     """
-    return sorted(ways, key=lambda way: error(way(*damaged)))
+    found: dict[str, list[float]] = {metric: [] for metric in scores}
+    for way in ways:
+        result = way(*damaged)
+        for metric, score in scores.items():
+            found[metric].append(score(result))
+    return {metric: [ways[n] for n in np.argsort(values)[::-1]] for metric, values in found.items()}
+
+
+def best_of(
+    ways: Sequence[Tried], damaged: tuple[NDArray[Any], ...], scores: Mapping[str, Callable[[Pixels], float]]
+) -> dict[str, Tried]:
+    """Returns the way that does best on validation pictures, by each metric; arguments as of `ranked`."""
+    return {metric: best[0] for metric, best in ranked(ways, damaged, scores).items()}
+
+
+def made_by(ways: Mapping[str, Callable[..., Pixels]], *damaged: NDArray[Any]) -> dict[str, Pixels]:
+    """Returns what a system makes of pictures with the settings of each metric; the same ones are applied once."""
+    made = {way: way(*damaged) for way in dict.fromkeys(ways.values())}
+    return {metric: made[way] for metric, way in ways.items()}
 
 
 def settings_of(way: Callable[..., Pixels]) -> str:

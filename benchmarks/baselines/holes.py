@@ -49,9 +49,10 @@ def biharmonic(images: Pixels, missing: Flags) -> Pixels:
     return np.round(np.clip(filled, 0, 1) * 255).astype(np.uint8)
 
 
-def mean_picture(train: Pixels) -> Fill:
-    """The mean of the training pictures."""
-    mean = np.round(train.mean(0)).astype(np.uint8)
+def mean_picture(train: Pixels, *, mirror: bool = False) -> Fill:
+    """The mean of the training pictures, and of their mirror images where these are meant to help."""
+    mean = train.mean(0)
+    mean = np.round((mean + mean[:, ::-1]) / 2 if mirror else mean).astype(np.uint8)
     return lambda images, missing: np.where(missing[..., None], mean, images)
 
 

@@ -30,7 +30,10 @@ def candidates(level: float, colour: bool) -> dict[str, list[Tried]]:
     """
     from skimage import restoration
 
-    means = product((3, 5, 7, 9, 11, 13), (0.4, 0.6, 0.8, 1.0, 1.2), (True, False), (3, 5, 7, 13))
+    means = (
+        *product((3, 5, 7, 9, 11, 13), (0.4, 0.6, 0.8, 1.0, 1.2), (True, False), (2, 3, 5, 7, 13)),
+        *product((17, 21), (0.4, 0.6, 0.8, 1.0, 1.2), (True,), (2, 3, 5, 7)),  # slow without it
+    )
     thresholds = [(method, share) for method in ("BayesShrink", "VisuShrink") for share in (0.25, 0.5, 0.7, 1.0, 1.4)]
     shrunk = product(thresholds, FAMILIES, DEPTHS, ("soft", "hard"), (True, False) if colour else (False,))
     return {

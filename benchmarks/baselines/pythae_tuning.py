@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor
 
@@ -22,8 +22,10 @@ JUDGED, DRAWS = 200, 10  # held-out pictures and importance samples of a trial
 DIVERGED = 1e6  # nats
 SMALLEST_RATE = 1e-6  # below which it is not the rate that makes a training diverge
 
+Rated = TypeVar("Rated", bound=Any)
 
-def tuned(results: Results, peer: Peer, train: Tensor, held_out: Tensor, setting: str, minutes: float) -> Choice:
+
+def tuned(trials: Results, peer: Peer, train: Tensor, held_out: Tensor, setting: str, minutes: float) -> Choice:
     """Returns the network, the settings and the learning rate with which a peer is best on held-out pictures.
 
     Learning rates are tried with each network for a minute, beyond the usual ones as long as the smallest or the
@@ -31,14 +33,14 @@ def tuned(results: Results, peer: Peer, train: Tensor, held_out: Tensor, setting
     better of them all other settings likewise.
 
     Args:
-        results: of the benchmark, which keeps the trials.
+        trials: those that were made, and those that are made now.
         peer: which.
         train: uint8 pictures that it may be trained on.
         held_out: floats, shape (N, C, H, W).
         setting: names the data.
         minutes: of the training that the choice is for.
     """
-    options = results.options
+    options = trials.options
 
     def trial(choice: Choice, key: Key, minutes: float) -> Iterator[Row]:
         try:
@@ -50,9 +52,9 @@ def tuned(results: Results, peer: Peer, train: Tensor, held_out: Tensor, setting
 
     def found(choice: Choice, minutes: float) -> float:
         key = Key(peer.name, f"validation NLL after {minutes:.3g} minutes", f"{setting}, {choice}", options.seed)
-        with results.within(f"{setting}, settings of {peer.name}"):
-            results.measure([key], lambda: trial(choice, key, minutes))
-        value = results.value(key)
+        with trials.within(f"{setting}, {peer.name}"):
+            trials.measure([key], lambda: trial(choice, key, minutes))
+        value = trials.value(key)
         return DIVERGED if value is None else value
 
     def longer(choice: Choice) -> float:
@@ -94,8 +96,8 @@ def train_as_chosen(peer: Peer, train: Tensor, seconds: float, choice: Choice, s
             facts = {**asdict(choice), "diverged_until": final.learning_rate}
 
 
-def best_rate(choice: Choice, found: Callable[[Choice], float]) -> Choice:
-    """Returns a choice with the best learning rate, sought beyond the usual ones as long as an end is best."""
+def best_rate(choice: Rated, found: Callable[[Rated], float]) -> Rated:
+    """Returns a choice (a record with a `learning_rate`) with the best one, sought on as long as an end is best."""
     values = {rate: found(replace(choice, learning_rate=rate)) for rate in LEARNING_RATES}
     while (best := min(values, key=values.__getitem__)) in (min(values), max(values)):
         further = _rounded(best / STEP if best == min(values) else best * STEP)

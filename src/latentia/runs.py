@@ -137,6 +137,7 @@ class DataRecord:
         labels_file: path of the labels file that was given, or how many labels were known ("10-per-class"); "" for all
             that come with the data.
         skip_bad: whether more files that cannot be read were allowed than usual.
+        media: whether the report may show them.
     """
 
     name: str
@@ -147,6 +148,7 @@ class DataRecord:
     labels: str = ""
     labels_file: str = ""
     skip_bad: bool = False
+    media: bool = True
 
 
 @dataclass(frozen=True)

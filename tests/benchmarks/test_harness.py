@@ -165,7 +165,7 @@ def test_rows_of_another_machine_are_refused(tmp_path):
     results(tmp_path).measure([KEY], lambda: [Row(KEY, 1.0, "s")])
     on_another_machine(tmp_path)
     results(tmp_path).measure([KEY], list)
-    with pytest.raises(SystemExit, match="--fresh"):
+    with pytest.raises(SystemExit, match=r"benchmarks\.trial --again PART"):
         results(tmp_path).measure([OTHER], lambda: [Row(OTHER, 1.0, "s")])
     results(tmp_path, seed=5).measure([OTHER], lambda: [Row(OTHER, 1.0, "s")])  # nobody compares seeds
     assert results(tmp_path).value(KEY) == results(tmp_path, seed=5).value(OTHER) == 1.0
@@ -180,7 +180,7 @@ def test_parts_may_be_of_different_machines(tmp_path):
     r, third = results(tmp_path), Key("third", "speed")
     with r.within("clothes"):
         r.measure([OTHER], lambda: [Row(OTHER, 2.0, "s")])
-    with r.within("digits"), pytest.raises(SystemExit, match="--fresh"):
+    with r.within("digits"), pytest.raises(SystemExit, match=r"benchmarks\.trial --again PART"):
         r.measure([third], lambda: [Row(third, 2.0, "s")])
     r.finish([])
     page = docs.page(docs.result_documents(tmp_path))

@@ -185,3 +185,11 @@ def test_an_interrupted_one_leaves_the_run_as_it_was(own_run, snapshot, number):
     if number == signal.SIGINT:
         assert "is as it was" in err
     assert snapshot(own_run) == before
+
+
+def test_what_was_left_out_of_the_report_stays_out(cli, pictures, tmp_path, tiny):
+    run = tmp_path / "run"
+    for more in (("--epochs", 1, "--no-media", *tiny), ("--resume", "--epochs", 2), ("--stage", "prior", *STEPS)):
+        result = cli("train", pictures, "-o", run, *more)
+        assert result.code == 0, result.err
+        assert "data:image" not in (run / "report.html").read_text()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from latentia.cli.console import reading
@@ -69,6 +69,11 @@ def require_same_labels(job: Job, dataset: Dataset, record: DataRecord, names: M
             f"The labels are not those that the training in {job.run.path} began with; give the same labels (--labels, "
             "metadata.csv), or start a new run with another -o."
         )
+
+
+def as_recorded(job: Job, record: DataRecord) -> Job:
+    """Returns a job on a run as it began: what was left out of its report stays out, and bad files stay left out."""
+    return replace(job, skip_bad=job.skip_bad or record.skip_bad, media=job.media and record.media)
 
 
 def load_data(job: Job, preprocessing: Preprocessing) -> Dataset:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from latentia.cli.console import counting, say
-from latentia.cli.job import Job, load_data, require_same_data, require_same_labels
+from latentia.cli.job import Job, as_recorded, load_data, require_same_data, require_same_labels
 from latentia.cli.measure import describe
 from latentia.cli.outcome import STOPPED, InterruptionError, Outcome
 from latentia.cli.standing import is_complete, is_unfinished
@@ -40,6 +40,7 @@ def fit_prior_stage(job: Job, settings: Mapping[str, Any]) -> Outcome:
     run = job.run
     trained = read_model(run.path)
     require_same_data(job, trained.preprocessing, trained.data)
+    job = as_recorded(job, trained.data)
     if trained.config.first_stage is trained.config and is_unfinished(run, trained.config, trained.data):
         raise RunError(f"The training in {run.path} has not finished; first go on with it: --resume, without --stage.")
     config = second_stage_config(trained.config, settings)

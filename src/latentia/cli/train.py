@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from latentia.cli.console import count, say, tell_problems
-from latentia.cli.job import Job, labels_per_class, load_data, require_same_data, require_same_labels
+from latentia.cli.job import Job, as_recorded, labels_per_class, load_data, require_same_data, require_same_labels
 from latentia.cli.measure import describe
 from latentia.cli.options import DataArgument, Mirror, NoMedia, SkipBad
 from latentia.cli.outcome import STOPPED, InterruptionError, Outcome
@@ -111,6 +111,7 @@ def _resume(job: Job, limits: dict[str, Any]) -> Outcome:
     run = job.run
     recorded, preprocessing, record, label_names, _ = read_parts(run)
     require_same_data(job, preprocessing, record)
+    job = as_recorded(job, record)
     if recorded.first_stage is not recorded:
         return after_prior_stage(job, limits)
     config = _widened(recorded, limits)
@@ -143,6 +144,7 @@ def _prepare(job: Job, config: Config, preprocessing: Preprocessing) -> Training
         fingerprint=source.fingerprint(),
         labels_file=job.labels or "",
         skip_bad=job.skip_bad,
+        media=job.media,
     )
 
 

@@ -122,6 +122,7 @@ def prepare_training(
     fingerprint: str = "",
     labels_file: str = "",
     skip_bad: bool = False,
+    media: bool = True,
     parts: Mapping[str, Any] | None = None,
 ) -> Training:
     """Splits the data, builds the model with its first weights, and checks that the parts fit together.
@@ -134,6 +135,7 @@ def prepare_training(
         fingerprint: of the data, for the record.
         labels_file: path of the labels file that was given, or how many labels were known, for the record.
         skip_bad: whether more files that cannot be read were allowed than usual, for the record.
+        media: whether the report may show the data, for the record.
         parts: objects that take the place of parts of the configuration, by their role ("encoder", "objective" ...).
 
     Raises:
@@ -155,7 +157,8 @@ def prepare_training(
         _start(model, first_look(dataset, train, preprocessing, config.training.mirror), parts or {})
     problems = dict(Counter(problem.kind for problem in dataset.problems))
     digest = labels_digest(dataset)
-    record = DataRecord(name, fingerprint, len(train), len(validation), problems, digest, labels_file, skip_bad)
+    counts = (len(train), len(validation), problems)
+    record = DataRecord(name, fingerprint, *counts, digest, labels_file, skip_bad, media)
     trained = TrainedModel(model, preprocessing, config, record, dict(dataset.label_names))
     objective = build_objective(config.objective, parts)
     _require_label_weight(model, objective, dataset)

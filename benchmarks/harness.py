@@ -152,7 +152,7 @@ class Results:
         self._part = ""
         self._machine = machine()
         self._data = other_data(options.mirror)
-        old = None if options.fresh or options.quick else self._read()
+        old = None if options.quick else self._read()
         self._origin = {
             "date": datetime.now(UTC).date().isoformat(),
             "commit": commit(),
@@ -162,7 +162,7 @@ class Results:
         self._document: dict[str, Any] = {
             "name": name,
             **(self._origin if old is None else {fact: old[fact] for fact in self._origin}),
-            "rows": [] if old is None else self._without_other_data(_rows_but(options.again, old)),
+            "rows": [] if old is None else self._without_other_data(_rows_to_keep(old, options)),
             "claims": [] if old is None else old["claims"],
         }
 
@@ -241,6 +241,12 @@ class Results:
         rows = [self.find(key) for key in keys]
         return None not in rows and settings.items() <= rows[0].get("details", {}).items()
 
+    def measured_elsewhere(self, keys: Sequence[Key]) -> bool:
+        """Whether all rows are there, and of another machine: what suited that is not sought anew on this one."""
+        rows = [self.find(key) for key in keys]
+        here = machine_name(self._machine)
+        return all(row is not None and row["machine"] != here for row in rows)
+
     def _of_this_run(self, row: dict[str, Any]) -> bool:
         """Whether a row is of a run with the same seed, and so compared with what is measured now."""
         return _run(row) == self.options.seed
@@ -303,9 +309,13 @@ def parse(description: str, arguments: Sequence[str] | None = None) -> Options:
     parser.add_argument("--quick", action="store_true", help="check within 3 minutes that the script works; no claim")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data", type=Path, help="folder of the data mirror (default: LATENTIA_MIRROR)")
-    parser.add_argument("--fresh", action="store_true", help="forget finished rows and start over")
+    parser.add_argument("--fresh", action="store_true", help="forget the finished rows of this seed and start over")
     parser.add_argument(
-        "--again", action="append", default=[], metavar="PART", help="forget the rows of a part, as they name it"
+        "--again",
+        action="append",
+        default=[],
+        metavar="PART",
+        help="forget the rows of a part, as they name it, of this seed",
     )
     found = vars(parser.parse_args(arguments))
     if found["data"] is not None and not holds_any(found["data"]):
@@ -357,8 +367,8 @@ def _git(*arguments: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def _rows_but(parts: Sequence[str], document: dict[str, Any]) -> list[dict[str, Any]]:
-    """Returns the rows of a result file without those of some parts.
+def _rows_to_keep(document: dict[str, Any], options: Options) -> list[dict[str, Any]]:
+    """Returns the rows of a result file without those that a run is to forget; those of other seeds stay.
 
     Raises:
         SystemExit: there is no such part.
@@ -367,10 +377,10 @@ def _rows_but(parts: Sequence[str], document: dict[str, Any]) -> list[dict[str, 
     facts["protocol"] = digest(document["protocol"])
     rows = [{**facts, **row} for row in document["rows"]]  # files of old say that but once
     known = {_part(row) for row in rows}
-    unknown = [part for part in parts if part not in known]
+    unknown = [part for part in options.again if part not in known]
     if unknown:
         raise SystemExit(f"There is no part '{unknown[0]}'; those measured are: {', '.join(sorted(known))}.")
-    return [row for row in rows if _part(row) not in parts]
+    return [row for row in rows if _run(row) != options.seed or not (options.fresh or _part(row) in options.again)]
 
 
 def _part(row: dict[str, Any]) -> str:

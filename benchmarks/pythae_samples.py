@@ -12,7 +12,7 @@ from torch import Tensor
 from benchmarks import mnist
 from benchmarks.baselines.pythae_peers import BINARY, Choice, Peer, eight_bit
 from benchmarks.baselines.pythae_samplers import FAILURES, MIXTURE, SAMPLERS, TRAINED, Setting, sampled, settings_of
-from benchmarks.baselines.pythae_tuning import SHARE, best_rate, train_as_chosen
+from benchmarks.baselines.pythae_tuning import SHARE, SMALLEST_RATE, best_rate, next_smaller, train_as_chosen
 from benchmarks.baselines.pythae_vae import VAE
 from benchmarks.harness import Key, Options, Results, Row
 from benchmarks.sample_judge import DISTANCE, Judge
@@ -50,12 +50,12 @@ class Way:
         """Returns uint8 pictures as the model takes them."""
         return mnist.binarised(pixels) if self.binary else pixels.float() / 255
 
-    def train(self, judge: Judge, minutes: float, options: Options) -> VAE:
-        """Returns the model, its batch normalisation as suits held-out pictures."""
+    def train(self, judge: Judge, minutes: float, options: Options) -> tuple[VAE, dict[str, Any]]:
+        """Returns the model, its batch normalisation as suits held-out pictures, and what rows say of its training."""
         seconds = QUICK_SECONDS if options.quick else 60 * minutes
-        vae, _ = train_as_chosen(self.peer, judge.trained_on, seconds, self.choice, options.seed)
+        vae, facts = train_as_chosen(self.peer, judge.trained_on, seconds, self.choice, options.seed)
         known = mnist.held_out(options) if self.binary else judge.known.float() / 255
-        return self.peer.judge(vae, known[: QUICK if options.quick else None]).vae
+        return self.peer.judge(vae, known[: QUICK if options.quick else None]).vae, {**facts, **self.facts}
 
 
 def peer_name(sampler: str) -> str:
@@ -79,16 +79,19 @@ def best_way(results: Results, judge: Judge, choice: Choice) -> Way:
     ways = ways_to_train(judge.name, choice)
 
     def trial(way: Way, key: Key) -> Iterator[Row]:
+        facts = way.facts
         try:
-            made = Drawn(way, way.train(judge, minutes, options), judge, options).made(PROBE, 0.0)
+            vae, facts = way.train(judge, minutes, options)
+            made = Drawn(way, vae, judge, options).made(PROBE, 0.0)
         except ArithmeticError:  # it diverges at all learning rates
             made = None
-        yield Row(key, FAILED if made is None else judge.misfit(made), "", details=judge.facts)
+        value = FAILED if made is None else judge.misfit(made)
+        yield Row(key, value, "", details={**judge.facts, **facts})
 
     def distance(way: Way) -> float:
         metric = f"{DISTANCE} from held-out pictures after {minutes:.3g} minutes"
         key = Key(f"{PYTHAE}, {PROBE.sampler} sampler", metric, f"{judge.name}, {way}", options.seed)
-        results.measure([key], lambda: trial(way, key), judge.facts)
+        results.measure([key], lambda: trial(way, key), judge.match)
         value = results.value(key)
         return FAILED if value is None else value
 
@@ -148,16 +151,28 @@ class Drawn:
             best = _last_of_the_better(settings, distance)
         return best, {str(setting): value for setting, value in distances.items()}
 
+    def after_trial(self, setting: Setting) -> tuple[Tensor | None, Setting]:
+        """Returns the pictures of a setting that was chosen, and the setting.
+
+        A sampler whose training diverges later than its trial is trained anew at the next smaller rate.
+        """
+        if setting.learning_rate is None:
+            return self.made(setting, SHARE * MINUTES_OF_SAMPLERS), setting
+        levels = self.made(setting, MINUTES_OF_SAMPLERS)
+        while levels is None and (smaller := next_smaller(setting)).learning_rate >= SMALLEST_RATE:
+            setting, levels = smaller, self.made(smaller, MINUTES_OF_SAMPLERS)
+        return levels, setting
+
 
 def pythae_rows(judge: Judge, results: Results, way: Way) -> Iterator[Row]:
     """Trains the VAE, and samples in all of its ways."""
     options = results.options
-    drawn = Drawn(way, way.train(judge, MINUTES, options), judge, options)
+    vae, of_model = way.train(judge, MINUTES, options)
+    drawn = Drawn(way, vae, judge, options)
     for sampler in SAMPLERS:
-        setting, tried = drawn.best(sampler)
-        trained_for = MINUTES_OF_SAMPLERS if sampler in TRAINED else SHARE * MINUTES_OF_SAMPLERS
-        made = drawn.made(setting, trained_for)
-        facts = {**way.facts, "sampler": asdict(setting), "held_out": tried}
+        best, tried = drawn.best(sampler)
+        made, setting = drawn.after_trial(best)
+        facts = {**of_model, "sampler": asdict(setting), "held_out": tried}
         if made is None:
             yield from _failed(judge, sampler, options.seed, {**judge.facts, **facts, "failed": True})
         else:
@@ -165,13 +180,16 @@ def pythae_rows(judge: Judge, results: Results, way: Way) -> Iterator[Row]:
 
 
 def _last_of_the_better(settings: Sequence[Setting], distance: Callable[[Setting], float]) -> Setting:
-    """Returns the last of some settings, in their order, that is nearer than the one before."""
+    """Returns the best of some settings, in their order, up to the first that is no better than the one before.
+
+    One that fails is passed over.
+    """
     best = settings[0]
-    distance(best)
     for further in settings[1:]:
-        if distance(further) >= distance(best):
+        if distance(best) < FAILED and distance(best) <= distance(further) < FAILED:
             break
-        best = further
+        best = min(best, further, key=distance)
+    distance(best)
     return best
 
 

@@ -33,7 +33,8 @@ class Judge:
         n: how many pictures of each system are looked at.
         trained_on: what peers may be trained on, uint8 (N, 1, 28, 28).
         known: what their settings are chosen on.
-        facts: which classifier it is.
+        match: which classifier it is; figures of others cannot be compared.
+        facts: that, and how good it is.
     """
 
     def __init__(self, name: str, options: Options) -> None:
@@ -47,7 +48,8 @@ class Judge:
         self.trained_on = self.pixels[np.setdiff1d(np.arange(len(self.pixels)), rows)]
         self.classifier = features.classifier(name, self.pixels, torch.from_numpy(train.y), quick=options.quick)
         accuracy = self.classifier.accuracy(tested, torch.from_numpy(test.y))
-        self.facts = {"classifier": self.classifier.digest, "accuracy_of_the_classifier": accuracy}
+        self.match = {"classifier": self.classifier.digest}
+        self.facts = {**self.match, "accuracy_of_the_classifier": accuracy}
         self.real = self.classifier.features(tested[rows_to_test(test.y, self.n)])
         self.learned = self.classifier.features(self.pixels[rows_to_test(train.y, self.n)])
         self.held_out = self.classifier.features(self.known)

@@ -156,12 +156,13 @@ def measure_set(results: Results, trials: Results, judge: Judge) -> None:
     def keys(*systems: str) -> list[Key]:
         return [key for system in systems for key in judge.keys(system, seed)]
 
-    results.measure(keys(REAL), lambda: real_rows(judge, results), judge.facts)
-    results.measure([*keys(STANDARD, STAGED), ours_[0]], lambda: standard_rows(judge, results), judge.facts)
-    results.measure([*keys(FLOW), ours_[1]], lambda: flow_rows(judge, results), judge.facts)
-    way = best_way(results, judge, chosen(trials, judge.name))
+    results.measure(keys(REAL), lambda: real_rows(judge, results), judge.match)
+    results.measure([*keys(STANDARD, STAGED), ours_[0]], lambda: standard_rows(judge, results), judge.match)
+    results.measure([*keys(FLOW), ours_[1]], lambda: flow_rows(judge, results), judge.match)
     peers = keys(*map(peer_name, SAMPLERS))
-    results.measure(peers, lambda: pythae_rows(judge, results, way), {**judge.facts, **way.facts})
+    if not results.measured_elsewhere(peers):
+        way = best_way(results, judge, chosen(trials, judge.name))
+        results.measure(peers, lambda: pythae_rows(judge, results, way), {**judge.match, **way.facts})
 
 
 def main(options: Options) -> None:

@@ -43,7 +43,12 @@ def ranked(
         result = way(*damaged)
         for metric, score in scores.items():
             found[metric].append(score(result))
-    return {metric: [ways[n] for n in np.argsort(values)[::-1]] for metric, values in found.items()}
+    return {metric: _sorted(ways, values) for metric, values in found.items()}
+
+
+def _sorted(ways: Sequence[Tried], scores: Sequence[float]) -> list[Tried]:
+    """Returns ways by their scores, the highest first, and equal ones in their order."""
+    return [ways[number] for number in sorted(range(len(ways)), key=scores.__getitem__, reverse=True)]
 
 
 def best_of(

@@ -98,7 +98,7 @@ class _Applied:
     """One of scikit-image's functions, on 8-bit pictures (N, H, W, C)."""
 
     function: Way
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict, hash=False)
     shifts: int = 0
 
     def __call__(self, images: Pixels) -> Pixels:

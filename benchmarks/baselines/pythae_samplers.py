@@ -86,7 +86,7 @@ def sampled(vae: VAE, setting: Setting, training: Tensor, n: int, seconds: float
 
 
 def _reaching_white(x: Tensor) -> Tensor:
-    """Returns pictures of which one pixel is white: Pythae takes those that have none for pictures in 8 bits."""
+    """Returns pictures of which one pixel is white: Pythae's samplers refuse those of which none is."""
     if x.max() >= 1:
         return x
     x = x.clone()

@@ -92,7 +92,7 @@ def train_as_chosen(peer: Peer, train: Tensor, seconds: float, choice: Choice, s
         except ArithmeticError:
             if final.learning_rate < SMALLEST_RATE:
                 raise
-            final = replace(final, learning_rate=_rounded(final.learning_rate / STEP))
+            final = next_smaller(final)
             facts = {**asdict(choice), "diverged_until": final.learning_rate}
 
 
@@ -103,6 +103,11 @@ def best_rate(choice: Rated, found: Callable[[Rated], float]) -> Rated:
         further = _rounded(best / STEP if best == min(values) else best * STEP)
         values[further] = found(replace(choice, learning_rate=further))
     return replace(choice, learning_rate=best)
+
+
+def next_smaller(choice: Rated) -> Rated:
+    """Returns a choice with the next smaller learning rate."""
+    return replace(choice, learning_rate=_rounded(choice.learning_rate / STEP))
 
 
 def _rounded(rate: float) -> float:

@@ -172,6 +172,34 @@ def test_rows_of_another_machine_are_refused(tmp_path):
     assert results(tmp_path, fresh=True).find(KEY) is None
 
 
+def test_rows_of_another_machine_are_told_apart(tmp_path):
+    results(tmp_path).measure([KEY], lambda: [Row(KEY, 1.0, "s")])
+    assert not results(tmp_path).measured_elsewhere([KEY])
+    on_another_machine(tmp_path)
+    r = results(tmp_path)
+    assert r.measured_elsewhere([KEY])
+    assert not r.measured_elsewhere([KEY, OTHER])
+    r.forget_other_machines()
+    assert r.find(KEY) is None
+    other_seed = results(tmp_path, seed=1)
+    other_seed.forget_other_machines()
+    other_seed.measure([OTHER], lambda: [Row(OTHER, 1.0, "s")])
+    assert results(tmp_path).value(KEY) == 1.0
+
+
+def test_rows_of_other_seeds_are_not_forgotten(tmp_path):
+    for more in ({"fresh": True}, {"again": ("digits",)}):
+        for seed in (0, 1):
+            r = results(tmp_path, seed=seed)
+            with r.within("digits"):
+                r.measure([KEY], lambda: [Row(KEY, 1.0, "s")])
+        r, other = results(tmp_path, seed=1, **more), OTHER._replace(setting=str(more))
+        assert r.find(KEY) is None
+        r.measure([other], lambda other=other: [Row(other, 1.0, "s")])
+        assert results(tmp_path).value(KEY) == 1.0
+        assert results(tmp_path, seed=1).find(KEY) is None
+
+
 def test_parts_may_be_of_different_machines(tmp_path):
     r = results(tmp_path)
     with r.within("digits"):

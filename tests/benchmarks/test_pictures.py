@@ -121,6 +121,7 @@ def test_noise_is_taken_off_by_every_way_of_the_peers(channels: int) -> None:
     for ways in noise.candidates(25 / 255, channels == 3).values():
         assert len({way.settings for way in ways}) == len(ways)
         best = best_of(ways[::7], (noisy,), figures_on(truth, everywhere))
+        assert np.array_equal(made_by(best, noisy)["SSIM"], best["SSIM"](noisy))
         assert errors(truth, best["PSNR"](noisy), everywhere).figure > before + 2
 
 
@@ -135,7 +136,9 @@ def test_wavelets_are_better_averaged_over_shifts() -> None:
     everywhere = np.ones(truth.shape[:3], bool)
     ways = noise.candidates(25 / 255, False)[noise.WAVELET][::7]
     way = best_of(ways, (noisy,), figures_on(truth, everywhere))["PSNR"]
-    plain, spun = (errors(truth, each(noisy), everywhere).figure for each in (way, noise.spun(way, 3)))
+    plain, spun = (
+        errors(truth, made_by({"PSNR": each}, noisy)["PSNR"], everywhere).figure for each in (way, noise.spun(way, 3))
+    )
     assert spun > plain + 0.3
 
 
@@ -161,6 +164,8 @@ def test_settings_are_chosen_for_each_metric_and_applied_once() -> None:
     scores = {"least": lambda x: -float(x[0]), "most": lambda x: float(x[0]), "also most": lambda x: float(x[0])}
     best = best_of(ways, (np.zeros(1, np.uint8),), scores)
     assert {metric: settings_of(way) for metric, way in best.items()} == {"least": "2", "most": "30", "also most": "30"}
+    alike = best_of(ways, (np.zeros(1, np.uint8),), {"any": lambda x: 0.0})
+    assert settings_of(alike["any"]) == "30"  # the first of equal ones
     applied.clear()
     assert {metric: int(x[0]) for metric, x in made_by(best, np.ones(1, np.uint8)).items()} == {
         "least": 3,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 import torch
@@ -21,7 +22,9 @@ CHOICE = Choice("MLP", "16 latents", 1e-3)
 class Judge:
     """Prefers bright pictures."""
 
-    name, n, facts = "mnist", 4, {"classifier": "abc"}
+    name, n = "mnist", 4
+    match: ClassVar = {"classifier": "abc"}
+    facts: ClassVar = match
     trained_on = torch.zeros(4, 1, 28, 28, dtype=torch.uint8)
     known = trained_on
 
@@ -51,7 +54,7 @@ def draws(monkeypatch, brightness):
         return torch.full((n, 1, 28, 28), brightness(vae, setting))
 
     monkeypatch.setattr(pythae_samples, "sampled", sampled)
-    monkeypatch.setattr(pythae_samples.Way, "train", lambda way, judge, minutes, options: way)
+    monkeypatch.setattr(pythae_samples.Way, "train", lambda way, judge, minutes, options: (way, way.facts))
     return asked
 
 
@@ -94,6 +97,37 @@ def test_samplers_have_the_settings_that_suit(results, monkeypatch, best, found)
     assert len(set(asked)) == len(asked)
     assert sum(seconds == 60 * pythae_samples.MINUTES_OF_SAMPLERS for _, seconds in asked) == 3
     assert rows[0].details["held_out"] == {"default": pytest.approx(rows[0].value)}
+
+
+def test_a_sampler_that_diverges_after_its_trial_is_trained_anew_at_a_smaller_rate(results, monkeypatch) -> None:
+    asked = draws(monkeypatch, lambda way, setting: 0.5 if setting.learning_rate == 1e-3 else 0.1)
+    drawn_as_before = pythae_samples.sampled
+
+    def sampled(vae, setting, training, n, seconds, seed):
+        if setting.sampler == "MAF" and seconds == 60 * pythae_samples.MINUTES_OF_SAMPLERS and len(failed) < 2:
+            failed.append(setting.learning_rate)
+            raise ArithmeticError("NaN")
+        return drawn_as_before(vae, setting, training, n, seconds, seed)
+
+    failed: list[float] = []
+    monkeypatch.setattr(pythae_samples, "sampled", sampled)
+    way = pythae_samples.ways_to_train("mnist", CHOICE)[0]
+    rows = {row.key.system: row for row in pythae_samples.pythae_rows(Judge(), results, way)}
+    row = rows[pythae_samples.peer_name("MAF")]
+    assert failed == [1e-3, 3e-4]
+    assert row.details["sampler"]["learning_rate"] == pytest.approx(1e-4)
+    assert asked[-1][0].learning_rate == 1e-3
+    assert "failed" not in row.details
+
+
+@pytest.mark.parametrize(
+    ("distances", "best"),
+    [((5, 4, 4.5, 1), 50), ((5, 6, 1, 1), 10), ((1e6, 1e6, 3, 2), 1000), ((3, 1e6, 2, 4), 200), ((1e6,) * 4, 10)],
+)
+def test_more_components_are_tried_as_long_as_they_are_better(distances, best) -> None:
+    settings = [Setting(MIXTURE, components=count) for count in (10, 50, 200, 1000)]
+    found = dict(zip(settings, distances, strict=True))
+    assert pythae_samples._last_of_the_better(settings, found.__getitem__).components == best
 
 
 def test_a_sampler_that_makes_nothing_has_rows_that_say_so_and_no_claim_over_it_holds(results, monkeypatch) -> None:

@@ -55,7 +55,12 @@ def test_all_verbs_work_with_labels(cli, conditional, pictures, tmp_path):
     assert cli("interpolate", conditional, one, other, "-o", tmp_path / "b").code == 0
     assert cli("traverse", conditional, "-o", tmp_path / "c").code == 0
     assert cli("embed", conditional, pictures, "-o", tmp_path / "z.npz").code == 0
-    assert cli("evaluate", conditional, pictures, "-o", tmp_path / "d", "--is-samples", 5).code == 0
+    result = cli("evaluate", conditional, pictures, "-o", tmp_path / "d", "--is-samples", 5)
+    assert result.code == 0
+    found = json.loads((tmp_path / "d" / "metrics.json").read_text())["heads"]["label"]
+    assert set(found) == {"n_examples", "accuracy", "uar", "ece", "confusion"}
+    assert f"Of {found['n_examples']} examples of known label, {100 * found['accuracy']:.1f} % are" in result.out
+    assert sum(map(sum, found["confusion"])) == found["n_examples"]
 
 
 def test_the_head_is_chosen(cli, pictures, tiny, tmp_path):

@@ -193,3 +193,11 @@ def test_what_was_left_out_of_the_report_stays_out(cli, pictures, tmp_path, tiny
         result = cli("train", pictures, "-o", run, *more)
         assert result.code == 0, result.err
         assert "data:image" not in (run / "report.html").read_text()
+
+
+def test_a_second_stage_whose_report_shows_nothing_is_recorded_as_such(cli, own_run):
+    assert "data:image" in (own_run / "report.html").read_text()
+    assert cli("train", "digits", "-o", own_run, "--stage", "prior", "--no-media", *STEPS).code == 0
+    (own_run / "report.html").unlink()  # as if it had been interrupted
+    assert cli("train", "digits", "-o", own_run, "--resume").code == 0
+    assert "data:image" not in (own_run / "report.html").read_text()

@@ -176,7 +176,15 @@ def test_files_that_cannot_be_read_are_told_of_or_refused(fitted, digits, tmp_pa
 
 
 def test_unfitted():
-    for method in ("transform", "inverse_transform", "reconstruct", "score_samples", "score"):
+    for method in (
+        "transform",
+        "inverse_transform",
+        "reconstruct",
+        "score_samples",
+        "score",
+        "predict",
+        "predict_proba",
+    ):
         with pytest.raises(NotFittedError):
             getattr(ImageVAE(), method)(np.zeros((2, 8, 8)))
     with pytest.raises(NotFittedError):

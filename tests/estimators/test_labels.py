@@ -43,9 +43,28 @@ def test_digits_of_each_class_are_recognised_though_few_are_labelled():
     made = model.sample(len(wanted), random_state=0, y=wanted)
     reader = SVC(gamma=0.001, C=10).fit(16 * X.reshape(-1, 64), Y)
     assert reader.score(16 * made.reshape(-1, 64), wanted) > 0.85
+    assert (model.predict(X[~known]) == Y[~known]).mean() > 0.85
+
+
+def test_classes_are_predicted_as_they_were_given(fitted):
+    probabilities = fitted.predict_proba(X[90:120])
+    assert probabilities.shape == (30, 10)
+    assert probabilities.sum(1) == pytest.approx(1.0, abs=1e-5)
+    assert np.array_equal(fitted.classes_, np.arange(10))
+    assert np.array_equal(fitted.predict(X[90:120]), probabilities.argmax(1))
     with torch.no_grad():
-        guess = model.trained_.model.infer(Batch(torch.from_numpy(X[~known])[:, None])).latents[0].guess
-    assert (guess.probs.argmax(-1).numpy() == Y[~known]).mean() > 0.85
+        guess = fitted.trained_.model.infer(Batch(torch.from_numpy(X[90:120])[:, None])).latents[0].guess
+    assert probabilities == pytest.approx(guess.probs.numpy(), abs=1e-5)
+    named = ImageVAE(**SMALL).fit(X[:40], np.where(Y[:40] % 2, "odd", "even"))
+    assert named.classes_.tolist() == ["even", "odd"]
+    assert set(named.predict(X[:40])) <= {"even", "odd"}
+
+
+def test_a_model_without_classes_predicts_none():
+    plain = ImageVAE(**SMALL).fit(X[:40])
+    with pytest.raises(OptionError, match="knows no classes"):
+        plain.predict(X[:2])
+    assert not hasattr(plain, "classes_")
 
 
 def test_labels_are_recorded_and_saved(fitted, tmp_path):

@@ -14,6 +14,7 @@ from latentia.core import Latents
 from latentia.data import Dataset
 from latentia.errors import DataError, OptionError
 from latentia.evaluation import Metrics, evaluate, log_likelihood
+from latentia.tasks import class_probabilities
 
 ROWS = np.arange(200)
 
@@ -132,3 +133,31 @@ def test_nothing_to_evaluate(digits):
         evaluate(trained, Dataset(np.empty((0, 8, 8, 1), np.uint8)))
     with pytest.raises(OptionError, match="is_samples must be"):
         evaluate(trained, dataset, is_samples=0)
+
+
+def test_classes_are_recognised_from_the_examples_alone_and_by_their_names(labelled):
+    trained, dataset = labelled
+    values, names = dataset.labels["label"], dataset.label_names["label"]
+    heads = evaluate(trained, dataset, rows=ROWS).heads
+    most = class_probabilities(trained, dataset, ROWS).argmax(1)
+    assert heads["label"].n_examples == 200
+    assert heads["label"].accuracy == pytest.approx((most == values[ROWS]).mean())
+    # The same examples with their classes in another order, one that the model does not know, and some unknown.
+    order = np.array([3, 1, 2, 0, *range(4, 10)])
+    shuffled = tuple("ten" if number == 9 else names[number] for number in order)
+    relabelled = np.where(np.arange(len(values)) % 2, np.argsort(order)[values], -1)
+    other = replace(dataset, labels={"label": relabelled}, label_names={"label": shuffled})
+    known = np.flatnonzero((ROWS % 2 == 1) & (values[ROWS] != 9))
+    found = evaluate(trained, other, rows=ROWS).heads["label"]
+    assert found.n_examples == len(known)
+    assert found.accuracy == pytest.approx((most[known] == values[ROWS][known]).mean())
+
+
+def test_there_are_no_figures_of_classes_that_nobody_knows(labelled, digits):
+    trained, dataset = labelled
+    unknown = replace(dataset, labels={"label": np.full(len(dataset), -1)})
+    for metrics in (evaluate(trained, unknown, rows=ROWS[:5]), evaluate(*digits, rows=ROWS[:5])):
+        assert metrics.heads == {}
+        assert "heads" not in metrics.as_dict()
+    bare = replace(dataset, labels={}, label_names={})
+    assert evaluate(trained, bare, rows=ROWS[:5]).heads == {}

@@ -141,13 +141,19 @@ def test_models_of_arrays_say_how_to_fit_them_again(tmp_path, vectors):
     assert "latentia train" not in text
 
 
-def test_models_of_labelled_arrays_are_fitted_again_with_labels(tmp_path, digits):
-    trained, dataset = digits
-    config = trained.config.with_settings({"model": {"label": "label", "classes": 10}})
-    named = replace(trained, data=replace(trained.data, name="arrays"), config=config)
+def test_models_of_labelled_arrays_are_fitted_again_with_labels(tmp_path, labelled):
+    trained, dataset = labelled
+    named = replace(trained, data=replace(trained.data, name="arrays"))
     text, _ = report(tmp_path, (named, dataset))
     assert "latentia.ImageVAE(preset=" in text
     assert "vae.fit(x, y)" in text
+
+
+def test_a_model_of_labelled_pictures_says_which_classes_it_takes_for_which(tmp_path, labelled, digits):
+    text, page = report(tmp_path, labelled)
+    assert "recognition" in anchors(page)
+    assert "Recognised label" in text
+    assert "recognition" not in anchors(report(tmp_path, digits)[1])
 
 
 def test_few_pictures_have_neighbours_too(tmp_path, digits):

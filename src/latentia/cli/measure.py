@@ -59,10 +59,14 @@ def evaluate(
 def describe(metrics: Metrics) -> str:
     """Says the main figures in a sentence."""
     used = "" if metrics.active_units is None else f", {metrics.active_units} of {metrics.latent_dim} latents in use"
+    classes = "".join(
+        f" Of {count(found.n_examples, 'example')} of known {head}, {100 * found.accuracy:.1f} % are recognised."
+        for head, found in metrics.heads.items()
+    )
     likelihood = "" if metrics.nll_nats is None else f" Importance-sampled log likelihood {-metrics.nll_nats:.2f} nats."
     return (
         f"ELBO {metrics.elbo_nats:.2f} nats on {count(metrics.n_examples, 'example')}: distortion "
-        f"{metrics.distortion_nats:.2f}, rate {metrics.rate_nats:.2f}{used}.{likelihood}"
+        f"{metrics.distortion_nats:.2f}, rate {metrics.rate_nats:.2f}{used}.{likelihood}{classes}"
     )
 
 

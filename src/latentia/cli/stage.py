@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from latentia.cli.console import counting, say
@@ -54,10 +55,11 @@ def fit_prior_stage(job: Job, settings: Mapping[str, Any]) -> Outcome:
         )
         with counting("Fitting the prior") as progress:
             result = fit_second_stage(trained, dataset, config, progress=progress)
-        write_model(run, result.trained)
+        staged = replace(result.trained, data=replace(trained.data, media=job.media, skip_bad=job.skip_bad))
+        write_model(run, staged)
         _, held_out = trained.split(dataset)
         try:
-            metrics = write_documents(job, result.trained, dataset, held_out, read_history(run))
+            metrics = write_documents(job, staged, dataset, held_out, read_history(run))
         except STOPPED as error:
             raise InterruptionError(
                 f"Interrupted; {run.path} has its new prior, but figures and report are the old ones: --resume writes "
@@ -65,7 +67,7 @@ def fit_prior_stage(job: Job, settings: Mapping[str, Any]) -> Outcome:
             ) from error
     costs = {"rate_before_nats": result.before, "rate_after_nats": result.after}
     facts = {"run": str(run.path), "stage": "prior", "prior": prior, **costs, "metrics": metrics.as_dict()}
-    text = f"{_fitted(prior, result.before, result.after)} {describe(metrics)}\n{where_to_look(run, result.trained)}"
+    text = f"{_fitted(prior, result.before, result.after)} {describe(metrics)}\n{where_to_look(run, staged)}"
     return Outcome(text, {**facts, "report": str(run.report)})
 
 

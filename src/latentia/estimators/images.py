@@ -18,8 +18,18 @@ from latentia.data import ARRAYS, NOUNS, Arrays, ArraySource, Canvas, Dataset, I
 from latentia.errors import DataError, OptionError
 from latentia.estimators.base import BaseVAE, Floats, seed_of
 from latentia.estimators.likelihood import log_likelihood
-from latentia.estimators.target import class_names, classes_of
-from latentia.tasks import decode_means, encode, generate, inpaint, one_hot, reconstruct, restore
+from latentia.estimators.target import class_names, classes_as_given, classes_of
+from latentia.tasks import (
+    class_probabilities,
+    decode_means,
+    encode,
+    generate,
+    inpaint,
+    known_classes,
+    one_hot,
+    reconstruct,
+    restore,
+)
 from latentia.tasks.walk import batches_of, look_at
 
 Pictures = NDArray[np.float32]
@@ -104,6 +114,44 @@ class ImageVAE(BaseVAE):
             raise OptionError("This model decodes a class beside the latents: give it as y.")
         labels = None if y is None else one_hot(self.trained_, class_names(y, len(z)))[None]
         return self._pictures(decode_means(self.trained_, Latents(torch.from_numpy(z.copy())[None], labels=labels)))
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """The classes of a model that was fitted with `y`: whole numbers if all of them are, else names; shape (C,).
+
+        Raises:
+            AttributeError: it was fitted without, so that `hasattr` tells.
+        """
+        check_is_fitted(self)
+        try:
+            return classes_as_given(known_classes(self.trained_))
+        except OptionError as error:
+            raise AttributeError(str(error)) from error
+
+    def predict_proba(self, X: Any) -> Pictures:  # noqa: N803
+        """Returns how probable each class is by the picture alone, in the order of `classes_`, shape (N, C).
+
+        Raises:
+            OptionError: the model was fitted without classes.
+        """
+        dataset = self._dataset(X)
+        return class_probabilities(self.trained_, dataset)
+
+    def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803
+        """Returns the most probable class of each picture, shape (N,).
+
+        Raises:
+            OptionError: the model was fitted without classes.
+
+        Example:
+            >>> images = np.random.default_rng(0).random((40, 8, 8), np.float32) / 2
+            >>> images[::2, :4] += 0.5
+            >>> few = ImageVAE(latent_dim=2, epochs=30, random_state=0).fit(images, ["top", "none"] * 3 + [None] * 34)
+            >>> few.predict(images[:3]).tolist()
+            ['top', 'none', 'top']
+        """
+        probabilities = self.predict_proba(X)
+        return self.classes_[probabilities.argmax(1)]
 
     def reconstruct(self, X: Any) -> Pictures:  # noqa: N803
         """Encodes and decodes: the likelihood's means at the posteriors' means."""

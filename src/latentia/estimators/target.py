@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from latentia.data import Indices, encode_labels
 from latentia.errors import DataError
@@ -35,6 +36,17 @@ def classes_of(y: Any, n: int) -> tuple[Indices, tuple[str, ...]]:
     if odd:
         raise DataError(f"y must hold classes, names or whole numbers, but {odd[0]:g} is none.")
     return encode_labels(values)
+
+
+def classes_as_given(names: Sequence[str]) -> NDArray[Any]:
+    """Returns the classes as scikit-learn has them: whole numbers if all names are such, else names.
+
+    Example:
+        >>> classes_as_given(["0", "7"]), classes_as_given(["0", "07"])
+        (array([0, 7]), array(['0', '07'], dtype='<U2'))
+    """
+    numbers = all(name.isascii() and name.isdecimal() and str(int(name)) == name for name in names)
+    return np.array([int(name) for name in names] if numbers else names)
 
 
 def class_names(y: Any, n: int) -> list[str]:

@@ -4,6 +4,7 @@ from latentia.evaluation.card import model_card
 from latentia.evaluation.diagnose import Finding, Severity, diagnose, verdict
 from latentia.evaluation.evaluate import Metrics, evaluate, log_likelihood
 from latentia.evaluation.explain import explained
+from latentia.evaluation.recognise import recognised
 from latentia.evaluation.words import Listener
 
 __all__ = [
@@ -16,5 +17,6 @@ __all__ = [
     "explained",
     "log_likelihood",
     "model_card",
+    "recognised",
     "verdict",
 ]

@@ -113,7 +113,7 @@ def _labels(trained: TrainedModel) -> str:
 def _figures(metrics: Metrics | None) -> str:
     if metrics is None:
         return "Not measured yet; `latentia evaluate path/to/this/folder DATA -o OUT` does."
-    rows = [f"| {name} | {value} | {meaning} |" for name, value, meaning in explained(metrics)]
+    rows = [f"| {_plain(name)} | {value} | {meaning} |" for name, value, meaning in explained(metrics)]
     return "\n".join(["| | Value | What it means |", "|---|---|---|", *rows])
 
 

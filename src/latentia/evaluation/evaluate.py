@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from torch import Tensor
 from latentia.core import Batch, at_once
 from latentia.data import Dataset, Indices, prepare
 from latentia.errors import DataError, OptionError
-from latentia.metrics import active_units
+from latentia.evaluation.recognise import recognised
+from latentia.metrics import Recognition, active_units
 from latentia.models import LatentModel
 from latentia.noise import Stream, seeded
 from latentia.objectives import Elbo, log_weights
@@ -46,6 +48,7 @@ class Metrics:
         nll_nats: negative log likelihood by importance sampling; None where not asked for.
         is_samples: importance samples for each example.
         seconds: mean length of a recording; None for other data.
+        heads: how well the model recognises classes, by head of labels; empty where it learned none, or none is known.
     """
 
     n_examples: int
@@ -58,6 +61,7 @@ class Metrics:
     nll_nats: float | None = None
     is_samples: int | None = None
     seconds: float | None = None
+    heads: Mapping[str, Recognition] = field(default_factory=dict[str, Recognition])
 
     @property
     def bits_per_second(self) -> float | None:
@@ -69,6 +73,8 @@ class Metrics:
         content = asdict(self)
         if self.nll_nats is None:
             del content["nll_nats"], content["is_samples"]
+        if not self.heads:
+            del content["heads"]
         if self.seconds is None:
             del content["seconds"]
             return content
@@ -88,7 +94,7 @@ def evaluate(
     """Measures a model on data.
 
     Pictures that are binarised at random are drawn once, from a fixed seed, whatever `seed` is. Labels are left out:
-    all figures are of the examples alone.
+    all figures are of the examples alone. Those that are known are what recognition of classes is compared with.
 
     Args:
         trained: the model.
@@ -142,6 +148,7 @@ def evaluate(
         nll_nats=None if is_samples is None else nll,
         is_samples=is_samples,
         seconds=frames / n / form.front_end.frames_per_second if form.kind == "speech" else None,
+        heads=recognised(trained, dataset, rows),
     )
 
 

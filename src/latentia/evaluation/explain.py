@@ -24,6 +24,9 @@ def explained(metrics: Metrics) -> list[tuple[str, str, str]]:
     if metrics.nll_nats is not None:
         meaning = _MEANING["likelihood"].format(samples=metrics.is_samples)
         rows.append(("Negative log likelihood", nats(metrics.nll_nats), meaning))
+    for head, found in metrics.heads.items():
+        meaning = _MEANING["recognised"].format(n=found.n_examples, uar=100 * found.uar, ece=100 * found.ece)
+        rows.append((f"Recognised {head}", f"{100 * found.accuracy:.1f} %", meaning))
     rows.append(("Examples", str(metrics.n_examples), "What the figures are means over."))
     return rows
 
@@ -38,4 +41,7 @@ _MEANING = {
     "bits": "The bound as a code: bits for each pixel and channel. Without any model it would be 8.",
     "likelihood": "A tighter estimate than the bound, from {samples} importance samples for each example. Lower is "
     "better.",
+    "recognised": "How often the class that is most probable by the example alone is the true one, of {n} whose class "
+    "is known. Each class counting alike: {uar:.1f} % (unweighted average recall). Its probability is off by {ece:.1f} "
+    "points on average (expected calibration error).",
 }

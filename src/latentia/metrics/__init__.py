@@ -1,5 +1,6 @@
 """Metrics: pure functions of arrays."""
 
+from latentia.metrics.classes import Recognition, recognition
 from latentia.metrics.latents import (
     ACTIVE_VARIANCE,
     active_units,
@@ -21,6 +22,7 @@ from latentia.metrics.speech import (
 __all__ = [
     "ACTIVE_VARIANCE",
     "Overlap",
+    "Recognition",
     "active_level",
     "active_units",
     "aggregate_moments",
@@ -33,6 +35,7 @@ __all__ = [
     "pitch",
     "precision_recall",
     "psnr",
+    "recognition",
     "si_sdr",
     "spectral_centroid",
 ]

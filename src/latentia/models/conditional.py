@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.distributions import Distribution
+from torch.distributions import Distribution, OneHotCategorical
 
 from latentia.core import Batch, Inference, LatentGroup, Latents, Likelihood
 from latentia.distributions import LabelPosterior, LabelPrior, LazyLikelihood, LazyPosterior, LazyPrior, clamp
@@ -95,6 +95,10 @@ class ConditionalVAE(LatentModel):
         """Returns q(z|x, y) and its mean, both at the class that is given or else most probable."""
         posterior, label = self._encode(batch)
         return posterior, Latents(posterior.mean[None], labels=label[None])
+
+    def guess(self, batch: Batch) -> OneHotCategorical:
+        """Returns q(y|x), of what is observed of the examples alone: classes that are given play no part."""
+        return self.label_posterior(self.encoder(batch.x, batch.observed))
 
     def draw(self, n: int, code: Tensor | None = None) -> Latents:
         drawn = super().draw(n, code)

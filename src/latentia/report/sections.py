@@ -25,7 +25,7 @@ from latentia.presets import PRESETS
 from latentia.report.alike import alike, arithmetic
 from latentia.report.blocks import Block, Chart, Charts, Folded, Notes, Picture, Prose, Section, Strips, Table, picture
 from latentia.report.charts import bars, curves, scatter
-from latentia.report.classes import samples_of_classes
+from latentia.report.classes import recognised, samples_of_classes
 from latentia.report.material import Material
 from latentia.report.repairs import completions
 from latentia.report.restored import restored
@@ -269,7 +269,7 @@ def _command(trained: TrainedModel) -> str:
 SectionMaker = Callable[[Material], Section | None]
 FIRST: tuple[SectionMaker, ...] = (
     *(diagnosis, reconstructions, completions, restored, recordings, samples, voices, traversals),
-    *(utterance_latents, ways, arithmetic, alike, latent_map),
+    *(utterance_latents, ways, arithmetic, alike, latent_map, recognised),
 )
 LAST: tuple[SectionMaker, ...] = (learning, latents, figures, data, reproduction)
 WITH_MEDIA: frozenset[SectionMaker] = frozenset(

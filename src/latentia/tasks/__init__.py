@@ -2,6 +2,7 @@
 
 from latentia.tasks.along import way_along
 from latentia.tasks.attributes import Attribute, attribute, change
+from latentia.tasks.classify import class_probabilities
 from latentia.tasks.complete import Completions, complete, default_steps, expect
 from latentia.tasks.encode import Encoding, encode, encode_batches
 from latentia.tasks.generate import generate, prior_latents
@@ -27,6 +28,7 @@ __all__ = [
     "Way",
     "attribute",
     "change",
+    "class_probabilities",
     "complete",
     "decode_means",
     "default_steps",

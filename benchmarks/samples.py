@@ -143,7 +143,7 @@ def claims(results: Results, name: str) -> list[Claim]:
 
 def below(row: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bool:
     """Whether a distance is smaller than another by more than both are uncertain."""
-    if row is None or other is None:
+    if row is None or other is None or None in (row["spread"], other["spread"]):  # those of old have none
         return False
     return bool(row["value"] + 1.96 * math.hypot(row["spread"], other["spread"]) < other["value"])
 

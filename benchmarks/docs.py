@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import REPOSITORY, RESULTS, digest, machine_name
+from benchmarks.harness import RESULTS
+from benchmarks.origin import REPOSITORY, digest, machine_name
 
 PAGE = REPOSITORY / "docs" / "benchmarks.md"
 IMAGES = PAGE.parent / "images"

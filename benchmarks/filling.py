@@ -14,7 +14,8 @@ from torch import Tensor
 from benchmarks import ours
 from benchmarks.baselines.choosing import settings_of
 from benchmarks.baselines.holes import Fill, Flags, Pixels
-from benchmarks.harness import CACHE, Key, Options, Row, commit
+from benchmarks.harness import CACHE, Key, Options, Row
+from benchmarks.origin import commit
 from benchmarks.picture_metrics import MEASURES, Scores, lead
 from benchmarks.picture_sets import open_pictures, rows_to_test
 from latentia.config import merge_settings

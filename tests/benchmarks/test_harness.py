@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from benchmarks import docs
-from benchmarks.harness import Key, Options, Results, Row, floor_and_goal, machine, machine_name, parse
+from benchmarks.harness import Key, Options, Results, Row, floor_and_goal, parse
+from benchmarks.origin import machine, machine_name
 from benchmarks.picture_sets import SETS
 from latentia.data.fetch import MIRROR_CONTENT
 from latentia.hardware import detect

@@ -39,7 +39,7 @@ PROTOCOL = (
 )
 SETS = ("mnist", "fashion-mnist")
 MINUTES = 9.8  # with all that comes before the gradient steps
-MINUTES_BEFORE_STAGE = 7.6
+MINUTES_BEFORE_STAGE = 7.2
 STANDARD, FLOW, STAGED = "Latentia, standard prior", "Latentia, flow prior", "Latentia, second stage"
 REAL = "two halves of the real pictures"
 

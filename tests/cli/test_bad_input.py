@@ -36,6 +36,8 @@ from latentia.runs import RunFolder
         (("digits", "--set", "objective.n_samples=2.5", "--set", "objective.name=iwae"), "'iwae'"),
         (("digits", "--preset", "inpainting", "--set", "training.masks=[{name: strokes, count: 2.5}]"), "'strokes'"),
         (("digits", "--set", "model.prior={name: mixture, components: 0}"), "at least 1 component"),
+        (("digits", "--set", "model.prior={name: mixture, covariance: tied}"), "'diagonal' or 'full', not 'tied'"),
+        (("digits", "--set", "model.prior={name: mixture, components: 1000000000}"), "take fewer components"),
         (("digits", "--set", "model.label=2024-13-01"), "'model.label' cannot be read"),
         (("digits", "--set", "model.label=" + "[" * 5000), "'model.label' cannot be read"),
         (("digits", "--epochs", "0"), "--epochs"),

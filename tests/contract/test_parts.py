@@ -110,6 +110,8 @@ def every_model() -> list[tuple[ModelConfig, tuple[int, ...]]]:
         shape = VECTOR if kind == "sequence" else IMAGE
         for field, registry in fields:
             cases += [(base.model_copy(update={field: small(name)}), shape) for name in registry]
+        full = Part(name="mixture", components=2, covariance="full")
+        cases.append((base.model_copy(update={"prior": full}), shape))
     return cases
 
 

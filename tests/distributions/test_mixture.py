@@ -2,9 +2,17 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch.distributions import Categorical, Independent, Laplace, MixtureSameFamily, kl_divergence
+from torch import Tensor
+from torch.distributions import (
+    Categorical,
+    Independent,
+    Laplace,
+    MixtureSameFamily,
+    MultivariateNormal,
+    kl_divergence,
+)
 
-from latentia.distributions import NormalMixture
+from latentia.distributions import CorrelatedMixture, NormalMixture
 from latentia.distributions.base import diagonal_normal
 from latentia.distributions.mixture import mixture_of
 
@@ -37,8 +45,48 @@ def test_draws_have_the_moments_of_the_mixture(components: int) -> None:
     assert not drawn.requires_grad
 
 
-def test_rates_under_it_are_estimated() -> None:
-    mixture = NormalMixture(torch.zeros(2), torch.zeros(2, 3), torch.ones(2, 3))
+def correlated(components: int = 7, size: int = 5) -> tuple[CorrelatedMixture, tuple[Tensor, Tensor, Tensor]]:
+    whitening = torch.randn(components, size, size).tril(-1) + (0.5 + torch.rand(components, size)).diag_embed()
+    parameters = torch.randn(components), 3 * torch.randn(components, size), whitening
+    return CorrelatedMixture(*parameters), parameters
+
+
+def test_densities_of_correlated_components_are_those_of_pytorchs_mixture() -> None:
+    torch.manual_seed(0)
+    mixture, (logits, means, whitening) = correlated()
+    parts = MultivariateNormal(means, scale_tril=torch.linalg.inv(whitening).tril())
+    plain = MixtureSameFamily(Categorical(logits=logits), parts)
+    z = plain.sample((4, 6))
+    assert torch.allclose(mixture.log_prob(z), plain.log_prob(z), rtol=1e-4, atol=1e-4)
+    assert torch.allclose(mixture.mean, plain.mean, atol=1e-5)
+    assert torch.allclose(mixture.variance, plain.variance, rtol=1e-4)
+    many = mixture.expand((6,))
+    assert many.sample((4,)).shape == z.shape
+    assert torch.equal(many.log_prob(z), mixture.log_prob(z))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.allclose(mixture.log_prob(z), plain.log_prob(z), rtol=1e-4, atol=1e-4)
+
+
+def test_draws_of_correlated_components_have_their_covariance() -> None:
+    torch.manual_seed(0)
+    mixture, (_, means, whitening) = correlated(components=3, size=2)
+    drawn = mixture.sample((400, 100))
+    assert drawn.shape == (400, 100, 2)
+    assert torch.allclose(drawn.mean((0, 1)), mixture.mean, atol=0.05)
+    assert torch.allclose(drawn.var((0, 1)), mixture.variance, rtol=0.05)
+    alone = CorrelatedMixture(torch.zeros(1), means[:1], whitening[:1])
+    expected = torch.linalg.inv(whitening[0].mT @ whitening[0])
+    assert torch.allclose(alone.sample((40_000,)).T.cov(), expected, atol=0.04 * float(expected.max()))
+
+
+@pytest.mark.parametrize(
+    "mixture",
+    [
+        NormalMixture(torch.zeros(2), torch.zeros(2, 3), torch.ones(2, 3)),
+        CorrelatedMixture(torch.zeros(2), torch.zeros(2, 3), torch.eye(3).expand(2, 3, 3)),
+    ],
+)
+def test_rates_under_mixtures_are_estimated(mixture: NormalMixture | CorrelatedMixture) -> None:
     with pytest.raises(NotImplementedError):
         kl_divergence(diagonal_normal(torch.zeros(3), torch.ones(3)), mixture)
 

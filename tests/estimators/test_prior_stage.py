@@ -57,7 +57,7 @@ def test_vectors_in_double_precision():
     vae = latentia.VAE(latent_dim=2, epochs=20).fit(x)
     score = vae.score(x)
     vae.fit_prior(x, MixtureOfGaussians(2, components=9), settings=QUICK)
-    assert vae.trained_.config.model.prior.arguments == {"components": 9}
+    assert vae.trained_.config.model.prior.arguments == {"components": 9, "covariance": "diagonal"}
     assert vae.score(x) > score
     assert vae.score_samples(x[:1])[0] == pytest.approx(vae.score_samples(x)[0], abs=1e-9)
 

@@ -80,7 +80,7 @@ def test_registered_objects_are_saved_and_left_alone(data, tmp_path):
     model = VAE(latent_dim=2, epochs=1, prior=prior, objective=objective).fit(data)
     assert all(torch.equal(value, before[name]) for name, value in prior.state_dict().items())
     config = model.trained_.config
-    assert config.model.prior.arguments == {"components": 3}
+    assert config.model.prior.arguments == {"components": 3, "covariance": "diagonal"}
     plain = {"warmup_steps": 0, "gradient": "doubly-reparameterised", "label_weight": 0.0}
     assert config.objective.arguments == {"n_samples": 3, **plain}
     again = latentia.load(model.save_pretrained(tmp_path / "run"))

@@ -21,9 +21,10 @@ from latentia.distributions.frames import (
 from latentia.distributions.label import LabelPosterior, LabelPrior, clamp
 from latentia.distributions.likelihood import Bernoulli, DiscretisedGaussian, Gaussian
 from latentia.distributions.logistic_mixture import DiscretisedLogisticMixture
-from latentia.distributions.mixture import NormalMixture
+from latentia.distributions.mixture import CorrelatedMixture, NormalMixture
+from latentia.distributions.mixture_prior import MixtureOfGaussians
 from latentia.distributions.posterior import DiagonalGaussian, ResidualGaussian
-from latentia.distributions.prior import MixtureOfGaussians, StandardNormal
+from latentia.distributions.prior import StandardNormal
 from latentia.distributions.rest import RestLikelihood
 from latentia.distributions.spectral import ItakuraSaito
 from latentia.distributions.vamp import VampPrior
@@ -34,6 +35,7 @@ __all__ = [
     "POSTERIORS",
     "PRIORS",
     "Bernoulli",
+    "CorrelatedMixture",
     "DiagonalGaussian",
     "DiscretisedGaussian",
     "DiscretisedLogisticMixture",

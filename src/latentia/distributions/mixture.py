@@ -3,22 +3,41 @@
 from __future__ import annotations
 
 import math
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor
-from torch.distributions import Categorical, Distribution, Independent, MixtureSameFamily, Normal
+from torch.distributions import Categorical, Distribution, Independent, MixtureSameFamily, MultivariateNormal, Normal
 
 from latentia.distributions.base import diagonal_normal
 
 DRAWN_AT_ONCE = 2**21  # numbers
 
 
-class NormalMixture(MixtureSameFamily):
-    """A mixture of normal distributions with independent dimensions, whose densities are two matrix products.
+class _QuickMixture(MixtureSameFamily):
+    """A mixture whose densities are matrix products.
 
-    PyTorch's own spreads each value over all components and dimensions, which takes some ten times longer. The products
-    are taken in double precision, since they are differences of large numbers where components are narrow.
+    PyTorch's own spreads each value over all components and dimensions, which takes some ten times longer, and so does
+    drawing from all components.
+    """
+
+    _parameters: tuple[Tensor, ...]  # of which `log_prob` makes the densities
+
+    def __init__(self, logits: Tensor, parts: Distribution) -> None:
+        super().__init__(Categorical(logits=logits, validate_args=False), parts, validate_args=False)
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Self:
+        expanded = type(self).__new__(type(self)) if _instance is None else _instance
+        expanded._parameters = self._parameters  # the densities of equal mixtures broadcast
+        super().expand(batch_shape, expanded)  # pyright: ignore[reportUnknownMemberType]
+        return expanded
+
+
+class NormalMixture(_QuickMixture):
+    """A mixture of normal distributions with independent dimensions.
+
+    Its densities are two products, in double precision, since they are differences of large numbers where components
+    are narrow.
 
     Args:
         logits: of the weights, shape (C,).
@@ -33,14 +52,7 @@ class NormalMixture(MixtureSameFamily):
 
     def __init__(self, logits: Tensor, mean: Tensor, scale: Tensor) -> None:
         self._parameters = (logits, mean, scale)
-        weights = Categorical(logits=logits, validate_args=False)
-        super().__init__(weights, diagonal_normal(mean, scale), validate_args=False)
-
-    def expand(self, batch_shape: Any, _instance: Any = None) -> NormalMixture:
-        expanded = type(self).__new__(type(self)) if _instance is None else _instance
-        expanded._parameters = self._parameters  # the densities of equal mixtures broadcast
-        super().expand(batch_shape, expanded)  # pyright: ignore[reportUnknownMemberType]
-        return expanded
+        super().__init__(logits, diagonal_normal(mean, scale))
 
     def log_prob(self, x: Tensor) -> Tensor:
         z = x.double()
@@ -59,6 +71,53 @@ class NormalMixture(MixtureSameFamily):
             return super().sample(sample_shape)
         chosen = self.mixture_distribution.sample(sample_shape)
         return torch.normal(mean[chosen], scale[chosen])
+
+
+class CorrelatedMixture(_QuickMixture):
+    """A mixture of normal distributions with full covariances; its densities are one product.
+
+    Args:
+        logits: of the weights, shape (C,).
+        mean: of the components, shape (C, D).
+        whitening: lower triangular matrices that make the deviations from each mean standard normal: the inverses of
+            the covariances' Cholesky factors, shape (C, D, D).
+
+    Example:
+        >>> mixture = CorrelatedMixture(torch.zeros(2), torch.tensor([[-1.0], [1.0]]), torch.ones(2, 1, 1))
+        >>> mixture.log_prob(torch.zeros(3, 1)).shape, mixture.sample((5,)).shape, mixture.mean
+        (torch.Size([3]), torch.Size([5, 1]), tensor([0.]))
+    """
+
+    def __init__(self, logits: Tensor, mean: Tensor, whitening: Tensor) -> None:
+        factors = lower_inverse(whitening)
+        self._parameters = (logits, mean, whitening, factors)
+        super().__init__(logits, MultivariateNormal(mean, scale_tril=factors, validate_args=False))
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        logits, mean, whitening, _ = self._parameters
+        components, size = mean.shape
+        # Squares of differences of large numbers need more than the half precision of an autocast.
+        with torch.autocast(x.device.type, enabled=False):
+            white_mean = (whitening @ mean[..., None])[..., 0]
+            products = x.to(mean.dtype) @ whitening.reshape(-1, size).mT
+            white = products.reshape(*x.shape[:-1], components, size) - white_mean
+            volume = 0.5 * math.log(math.tau) * size - whitening.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+            nats = logits.log_softmax(-1) - volume - 0.5 * white.square().sum(-1)
+            return nats.logsumexp(-1)
+
+    @torch.no_grad()
+    def sample(self, sample_shape: Any = ()) -> Tensor:
+        """Draws from the chosen components only."""
+        _, mean, _, factors = self._parameters
+        chosen = self.mixture_distribution.sample(sample_shape)
+        noise = torch.randn(*chosen.shape, mean.shape[-1], 1, dtype=mean.dtype, device=mean.device)
+        return mean[chosen] + (factors[chosen] @ noise)[..., 0]
+
+
+def lower_inverse(matrices: Tensor) -> Tensor:
+    """Returns the inverses of lower triangular matrices (..., D, D)."""
+    one = torch.eye(matrices.shape[-1], dtype=matrices.dtype, device=matrices.device)
+    return cast(Tensor, torch.linalg.solve_triangular(matrices, one.expand_as(matrices), upper=False))
 
 
 def mixture_of(parts: Distribution, logits: Tensor) -> Distribution:

@@ -68,7 +68,7 @@ def standard_rows(judge: Judge, results: Results) -> Iterator[Row]:
     start = time.perf_counter()
     dataset = open_pictures(judge.name, options.mirror).load(trained.preprocessing)
     settings = {"prior_stage": {"seed": options.seed, **({"steps": 30} if options.quick else {})}}
-    staged = fit_second_stage(trained, dataset, second_stage_config(trained.config, settings))
+    staged = fit_second_stage(trained, dataset, second_stage_config(trained.config, trained.data.n_train, settings))
     second = time.perf_counter() - start
     yield Row(training_key(STAGED, judge.name, options.seed), (first + second) / 60, "min")
     facts = {"seconds": second, "rate_before": staged.before, "rate_after": staged.after}

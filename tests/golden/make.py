@@ -52,7 +52,7 @@ def make(kind: str, folder: Path) -> None:
     dataset = replace(whole, x=whole.x[np.arange(FEW)], labels=labels)
     trained = fit(prepare_training(dataset, preprocessing, config, name=source.name), RunFolder(folder)).trained
     if kind == "second-stage":
-        stage = second_stage_config(trained.config, {"model": {"prior": MIXTURE}, "prior_stage": {"steps": 20}})
+        stage = second_stage_config(trained.config, FEW, {"model": {"prior": MIXTURE}, "prior_stage": {"steps": 20}})
         trained = fit_second_stage(trained, dataset, stage).trained
         write_model(RunFolder(folder), trained)
     expected = generate(trained, 2, seed=0).x

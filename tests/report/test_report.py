@@ -186,14 +186,14 @@ def test_attributes_need_two_classes_of_some_size(tmp_path, digits):
 
 def test_a_second_stage_is_told_and_can_be_repeated(tmp_path, digits):
     trained, dataset = digits
-    config = second_stage_config(trained.config, {"prior_stage": {"steps": 2}})
+    config = second_stage_config(trained.config, 9, {"prior_stage": {"steps": 2}})
     staged = fit_second_stage(trained, dataset, config).trained
     page = report(tmp_path, (staged, dataset))[1]
     assert "--stage prior --config prior.yaml" in page.text
     named = replace(staged, data=replace(staged.data, name="arrays"))
     assert "vae.fit_prior(x, settings=" in report(tmp_path, (named, dataset))[1].text
     folded = page.text.split("prior.yaml")[-1]
-    assert "components: 1024" in folded
+    assert "components: 3\n" in folded
     assert "latent_dim" not in folded.split("Latentia")[0]
 
 

@@ -26,7 +26,7 @@ QUICK = {"steps": 120, "batch_size": 128, "learning_rate": 5e-3}
 
 def staged(model, settings=None, **options):
     trained, dataset = model
-    config = second_stage_config(trained.config, {"prior_stage": QUICK, **(settings or {})})
+    config = second_stage_config(trained.config, trained.data.n_train, {"prior_stage": QUICK, **(settings or {})})
     return fit_second_stage(trained, dataset, config, **options)
 
 
@@ -152,7 +152,7 @@ def test_a_second_second_stage_keeps_the_first_prior_in_mind(digits):
     assert second.config.model.prior.name == "mixture"
     assert second.config.first_stage.model.prior.name == "standard-normal"
     assert first.config.prior_stage.steps == QUICK["steps"]
-    assert second_stage_config(first.config, {}).prior_stage.steps == PriorStageConfig().steps
+    assert second_stage_config(first.config, 9, {}).prior_stage.steps == PriorStageConfig().steps
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_a_second_second_stage_keeps_the_first_prior_in_mind(digits):
 def test_wrong_settings_are_named(digits, settings, message):
     trained, dataset = digits
     with pytest.raises(OptionError, match=message):
-        fit_second_stage(trained, dataset, second_stage_config(trained.config, settings))
+        fit_second_stage(trained, dataset, second_stage_config(trained.config, 9, settings))
 
 
 def test_too_few_examples_are_named(digits):

@@ -44,7 +44,7 @@ def fit_prior_stage(job: Job, settings: Mapping[str, Any]) -> Outcome:
     job = as_recorded(job, trained.data)
     if trained.config.first_stage is trained.config and is_unfinished(run, trained.config, trained.data):
         raise RunError(f"The training in {run.path} has not finished; first go on with it: --resume, without --stage.")
-    config = second_stage_config(trained.config, settings)
+    config = second_stage_config(trained.config, trained.data.n_train, settings)
     with run.locked():
         dataset = load_data(job, trained.preprocessing)
         require_same_labels(job, dataset, trained.data, trained.label_names)

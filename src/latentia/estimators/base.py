@@ -152,7 +152,7 @@ class BaseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
         trained, parts = self.trained_, Parts.read({"prior": prior})
         seed = {} if self.random_state is None else {"prior_stage": {"seed": seed_of(self.random_state)}}
         config = second_stage_config(
-            trained.config, merge_settings(merge_settings(parts.settings, seed), settings or {})
+            trained.config, trained.data.n_train, merge_settings(merge_settings(parts.settings, seed), settings or {})
         )
         result = fit_second_stage(trained, self._dataset(X, y), config, parts=parts.objects)
         others = {role: part for role, part in self._parts.objects.items() if role != "prior"}

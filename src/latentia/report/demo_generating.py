@@ -62,7 +62,7 @@ def second_stage_section(trained: TrainedModel, dataset: Dataset, steps: int | N
         steps: at most; as many as by default if None.
     """
     settings = {} if steps is None else {"prior_stage": {"steps": steps}}
-    stage = fit_second_stage(trained, dataset, second_stage_config(trained.config, settings))
+    stage = fit_second_stage(trained, dataset, second_stage_config(trained.config, trained.data.n_train, settings))
     strips = [
         picture(
             present(model, generate(model, SHOWN)),

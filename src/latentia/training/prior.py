@@ -103,7 +103,7 @@ def fit_prior(
         progress: is called with the number of steps done and in all.
 
     Returns:
-        What the priors cost on held-out data along the way, nats for each example.
+        What the priors cost on held-out data before the first step and along the way, nats for each example.
 
     Raises:
         TrainingError: the cost is no longer a number.
@@ -113,7 +113,8 @@ def fit_prior(
     weights, averages = list(learning.parameters()), list(kept.parameters())
     optimizer = torch.optim.AdamW(decay_groups(learning, WEIGHT_DECAY), lr=config.learning_rate, betas=BETAS)
     follow, size = moving_average(AVERAGE), min(config.batch_size, len(posteriors))
-    costs: list[float] = []
+    # Where a prior starts may be better than all that few examples make of it.
+    costs = [] if held_out is None else [mean_prior_nats(averaged, held_out, config.seed)]
     best = _copied(kept)
     for step in range(config.steps):
         seed_noise(config.seed, Stream.PRIOR, step)

@@ -7,7 +7,7 @@ same machine, are measured by the same one.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -53,10 +53,7 @@ class Classifier(nn.Module):
     @property
     def digest(self) -> str:
         """Stands for its weights: figures of different classifiers cannot be compared."""
-        state = hashlib.blake2b(digest_size=4)
-        for weight in self.state_dict().values():
-            state.update(weight.numpy().tobytes())
-        return state.hexdigest()
+        return weights_digest(self.state_dict().values())
 
     @torch.inference_mode()
     def accuracy(self, pixels: Tensor, labels: Tensor) -> float:
@@ -64,6 +61,14 @@ class Classifier(nn.Module):
         self.eval()
         found = torch.cat([self(part.float() / 255).argmax(1) for part in pixels.split(500)])
         return (found == labels).float().mean().item()
+
+
+def weights_digest(weights: Iterable[Tensor]) -> str:
+    """Returns a short name of weights."""
+    state = hashlib.blake2b(digest_size=4)
+    for weight in weights:
+        state.update(weight.numpy().tobytes())
+    return state.hexdigest()
 
 
 def classifier(

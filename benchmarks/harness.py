@@ -164,6 +164,11 @@ class Results:
             "claims": [] if old is None else old["claims"],
         }
 
+    @property
+    def commit(self) -> str:
+        """The commit that the run started at; marked where it had changes beside results, and empty outside of git."""
+        return self._origin["commit"]
+
     def gallery(self, name: str) -> Path:
         """Returns where pictures that belong to the results are kept; those of quick runs apart."""
         return self.path.with_name(f"{self.path.stem}-{name}.png")
@@ -193,7 +198,7 @@ class Results:
             SystemExit: the part holds rows of the same seed of another machine or version of torch, which must not be
                 mixed.
         """
-        if self._holds(keys, settings or {}):
+        if self.holds(keys, settings or {}):
             return
         of_part = [row for row in self._document["rows"] if _part(row) == self._part and self._of_this_run(row)]
         if any(row["machine"] != machine_name(self._machine) for row in of_part):
@@ -234,7 +239,7 @@ class Results:
             rows.append(row)
         self._write()
 
-    def _holds(self, keys: Sequence[Key], settings: Mapping[str, Any]) -> bool:
+    def holds(self, keys: Sequence[Key], settings: Mapping[str, Any]) -> bool:
         """Whether all rows are there, and the first was measured with the settings."""
         rows = [self.find(key) for key in keys]
         return None not in rows and settings.items() <= rows[0].get("details", {}).items()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,8 +16,12 @@ from benchmarks.baselines.pythae_peers import BINARY, Choice, Peer, eight_bit
 from benchmarks.baselines.pythae_samplers import FAILURES, MIXTURE, SAMPLERS, TRAINED, Setting, sampled, settings_of
 from benchmarks.baselines.pythae_tuning import SHARE, SMALLEST_RATE, best_rate, next_smaller, train_as_chosen
 from benchmarks.baselines.pythae_vae import VAE
-from benchmarks.harness import Key, Options, Results, Row
+from benchmarks.features import weights_digest
+from benchmarks.harness import CACHE, Key, Options, Results, Row
+from benchmarks.origin import digest
 from benchmarks.sample_judge import DISTANCE, Judge
+from latentia.files import make_folder
+from latentia.tensors import read_tensors, write_tensors
 
 PYTHAE = "Pythae 0.1.2 VAE"
 MINUTES, MINUTES_OF_SAMPLERS = 10.0, 5.0
@@ -56,6 +62,25 @@ class Way:
         vae, facts = train_as_chosen(self.peer, judge.trained_on, seconds, self.choice, options.seed)
         known = mnist.held_out(options) if self.binary else judge.known.float() / 255
         return self.peer.judge(vae, known[: QUICK if options.quick else None]).vae, {**facts, **self.facts}
+
+
+def kept_vae(results: Results, judge: Judge, way: Way) -> tuple[VAE, dict[str, Any]]:
+    """Returns the model that a run of the same commit, which was stopped, has trained already; else trains one."""
+    options, state = results.options, results.commit
+    named = (str(way), judge.match, options.seed, options.quick, state)
+    path = CACHE / f"pythae-{judge.name}-{digest(repr(named))}.safetensors"
+    anew = options.fresh or judge.name in options.again or state == "" or state.endswith("-dirty")
+    if path.exists() and not anew:
+        vae = way.peer.build(way.choice, options.seed)
+        weights, kept = read_tensors(path)
+        vae.load_state_dict(weights)
+        return vae.eval(), json.loads(kept["facts"])
+    vae, facts = way.train(judge, MINUTES, options)
+    weights = {name: value.contiguous() for name, value in vae.state_dict().items()}
+    facts = {**facts, "weights": weights_digest(weights.values())}
+    make_folder(path.parent)
+    write_tensors(path, weights, {"facts": json.dumps(facts)})
+    return vae, facts
 
 
 def peer_name(sampler: str) -> str:
@@ -164,19 +189,35 @@ class Drawn:
         return levels, setting
 
 
-def pythae_rows(judge: Judge, results: Results, way: Way) -> Iterator[Row]:
-    """Trains the VAE, and samples in all of its ways."""
-    options = results.options
-    vae, of_model = way.train(judge, MINUTES, options)
-    drawn = Drawn(way, vae, judge, options)
-    for sampler in SAMPLERS:
-        best, tried = drawn.best(sampler)
-        made, setting = drawn.after_trial(best)
-        facts = {**of_model, "sampler": asdict(setting), "held_out": tried}
-        if made is None:
-            yield from _failed(judge, sampler, options.seed, {**judge.facts, **facts, "failed": True})
-        else:
-            yield from judge.rows(peer_name(sampler), made, options.seed, **facts)
+def measure_samplers(results: Results, judge: Judge, way: Way) -> None:
+    """Trains the VAE, and samples in all of its ways; those that are missing, or that sampled from another model."""
+    keys = {sampler: judge.keys(peer_name(sampler), results.options.seed) for sampler in SAMPLERS}
+    match = {**judge.match, **way.facts}
+    if _from_one_model(results, keys.values(), match):
+        return
+    vae, facts = kept_vae(results, judge, way)
+    drawn = Drawn(way, vae, judge, results.options)
+    for sampler, of_sampler in keys.items():
+        rows = partial(_sampler_rows, sampler, drawn, judge, facts, results.options.seed)
+        results.measure(of_sampler, rows, {**match, "weights": facts["weights"]})
+
+
+def _from_one_model(results: Results, keys: Iterable[Sequence[Key]], match: Mapping[str, Any]) -> bool:
+    """Whether all rows are there, and of one model."""
+    if not all(results.holds(of_sampler, match) for of_sampler in keys):
+        return False
+    rows = (results.find(of_sampler[0]) for of_sampler in keys)
+    return len({(row or {})["details"].get("weights") for row in rows}) == 1
+
+
+def _sampler_rows(sampler: str, drawn: Drawn, judge: Judge, of_model: dict[str, Any], seed: int) -> Iterator[Row]:
+    best, tried = drawn.best(sampler)
+    made, setting = drawn.after_trial(best)
+    facts = {**of_model, "sampler": asdict(setting), "held_out": tried}
+    if made is None:
+        yield from _failed(judge, sampler, seed, {**judge.facts, **facts, "failed": True})
+    else:
+        yield from judge.rows(peer_name(sampler), made, seed, **facts)
 
 
 def _last_of_the_better(settings: Sequence[Setting], distance: Callable[[Setting], float]) -> Setting:

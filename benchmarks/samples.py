@@ -16,7 +16,7 @@ from benchmarks.baselines.pythae_peers import BINARY, Choice
 from benchmarks.baselines.pythae_samplers import SAMPLERS
 from benchmarks.harness import Claim, Key, Options, Results, Row, floor_and_goal, parse
 from benchmarks.picture_sets import open_pictures
-from benchmarks.pythae_samples import best_way, peer_name, pythae_rows
+from benchmarks.pythae_samples import best_way, measure_samplers, peer_name
 from benchmarks.pythae_settings import for_digits, for_eight_bit, open_trials
 from benchmarks.sample_judge import DISTANCE, Judge
 from latentia.runs import TrainedModel
@@ -162,7 +162,7 @@ def measure_set(results: Results, trials: Results, judge: Judge) -> None:
     peers = keys(*map(peer_name, SAMPLERS))
     if not results.measured_elsewhere(peers):
         way = best_way(results, judge, chosen(trials, judge.name))
-        results.measure(peers, lambda: pythae_rows(judge, results, way), {**judge.match, **way.facts})
+        measure_samplers(results, judge, way)
 
 
 def main(options: Options) -> None:

@@ -59,7 +59,7 @@ def mean_picture(train: Pixels, *, mirror: bool = False) -> Fill:
 def nearest_picture(train: Pixels, *, mirror: bool = False) -> Fill:
     """The training picture that is nearest in what is given, among mirror images too where they are meant to help."""
     train = np.concatenate([train, train[:, :, ::-1]]) if mirror else train
-    compared = torch.from_numpy(train.reshape(len(train), -1)).float()
+    compared = torch.tensor(train.reshape(len(train), -1), dtype=torch.float32)
     squares = compared.square()
 
     def fill(images: Pixels, missing: Flags) -> Pixels:

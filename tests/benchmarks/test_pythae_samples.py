@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from types import SimpleNamespace
 from typing import ClassVar
 
@@ -55,7 +54,14 @@ def draws(monkeypatch, brightness):
 
     monkeypatch.setattr(pythae_samples, "sampled", sampled)
     monkeypatch.setattr(pythae_samples.Way, "train", lambda way, judge, minutes, options: (way, way.facts))
+    monkeypatch.setattr(pythae_samples, "kept_vae", lambda results, judge, way: (way, {**way.facts, "weights": "w"}))
     return asked
+
+
+def distances(results):
+    """Returns the rows of all samplers' distances, by sampler."""
+    keys = {sampler: Judge().keys(pythae_samples.peer_name(sampler), 0)[0] for sampler in SAMPLERS}
+    return {sampler: results.find(key) for sampler, key in keys.items()}
 
 
 def test_the_model_is_trained_in_the_way_whose_samples_are_nearest(results, monkeypatch) -> None:
@@ -90,13 +96,13 @@ def test_samplers_have_the_settings_that_suit(results, monkeypatch, best, found)
 
     asked = draws(monkeypatch, brightness)
     way = pythae_samples.ways_to_train("mnist", CHOICE)[0]
-    rows = list(pythae_samples.pythae_rows(Judge(), results, way))
-    chosen = {row.key.system: row.details["sampler"] for row in rows}
-    assert chosen[pythae_samples.peer_name(MIXTURE)]["components"] == 1000
-    assert chosen[pythae_samples.peer_name("MAF")]["learning_rate"] == pytest.approx(found, rel=0.35)
+    pythae_samples.measure_samplers(results, Judge(), way)
+    rows = distances(results)
+    assert rows[MIXTURE]["details"]["sampler"]["components"] == 1000
+    assert rows["MAF"]["details"]["sampler"]["learning_rate"] == pytest.approx(found, rel=0.35)
     assert len(set(asked)) == len(asked)
     assert sum(seconds == 60 * pythae_samples.MINUTES_OF_SAMPLERS for _, seconds in asked) == 3
-    assert rows[0].details["held_out"] == {"default": pytest.approx(rows[0].value)}
+    assert rows["normal"]["details"]["held_out"] == {"default": pytest.approx(rows["normal"]["value"])}
 
 
 def test_a_sampler_that_diverges_after_its_trial_is_trained_anew_at_a_smaller_rate(results, monkeypatch) -> None:
@@ -112,12 +118,12 @@ def test_a_sampler_that_diverges_after_its_trial_is_trained_anew_at_a_smaller_ra
     failed: list[float] = []
     monkeypatch.setattr(pythae_samples, "sampled", sampled)
     way = pythae_samples.ways_to_train("mnist", CHOICE)[0]
-    rows = {row.key.system: row for row in pythae_samples.pythae_rows(Judge(), results, way)}
-    row = rows[pythae_samples.peer_name("MAF")]
+    pythae_samples.measure_samplers(results, Judge(), way)
+    details = distances(results)["MAF"]["details"]
     assert failed == [1e-3, 3e-4]
-    assert row.details["sampler"]["learning_rate"] == pytest.approx(1e-4)
+    assert details["sampler"]["learning_rate"] == pytest.approx(1e-4)
     assert asked[-1][0].learning_rate == 1e-3
-    assert "failed" not in row.details
+    assert "failed" not in details
 
 
 @pytest.mark.parametrize(
@@ -138,10 +144,8 @@ def test_a_sampler_that_makes_nothing_has_rows_that_say_so_and_no_claim_over_it_
 
     draws(monkeypatch, brightness)
     way = pythae_samples.ways_to_train("mnist", CHOICE)[0]
-    judge, peers = Judge(), [pythae_samples.peer_name(sampler) for sampler in SAMPLERS]
-    keys = [key for peer in peers for key in judge.keys(peer, 0)]
-    results.measure(keys, partial(pythae_samples.pythae_rows, judge, results, way), way.facts)
-    rows = [results.find(key) for key in judge.keys(pythae_samples.peer_name("IAF"), 0)]
+    pythae_samples.measure_samplers(results, Judge(), way)
+    rows = [results.find(key) for key in Judge().keys(pythae_samples.peer_name("IAF"), 0)]
     assert [row["value"] for row in rows] == [pythae_samples.FAILED, 0.0, 0.0]
     assert all(row["details"]["failed"] for row in rows)
     ours = [Key(system, "Frechet distance", "mnist", 0) for system in (samples.STAGED, samples.STANDARD)]
@@ -149,6 +153,60 @@ def test_a_sampler_that_makes_nothing_has_rows_that_say_so_and_no_claim_over_it_
     *_, over_peers = samples.claims(results, "mnist")
     assert not over_peers.holds
     assert over_peers.anchor is None
+
+
+def test_samplers_that_are_missing_are_measured_alone(results, monkeypatch) -> None:
+    asked = draws(monkeypatch, lambda way, setting: 0.5)
+    way = pythae_samples.ways_to_train("mnist", CHOICE)[0]
+    pythae_samples.measure_samplers(results, Judge(), way)
+    missing = {pythae_samples.peer_name(name) for name in ("normal", "two-stage VAE")}
+    results._document["rows"] = [row for row in results._document["rows"] if row["system"] not in missing]
+    asked.clear()
+    pythae_samples.measure_samplers(results, Judge(), way)
+    assert {setting.sampler for setting, _ in asked} == {"normal", "two-stage VAE"}
+    assert None not in distances(results).values()
+    asked.clear()
+    pythae_samples.measure_samplers(results, Judge(), way)
+    assert not asked
+
+
+def test_samplers_of_another_model_are_measured_anew(results, monkeypatch) -> None:
+    asked = draws(monkeypatch, lambda way, setting: 0.5)
+    way = pythae_samples.ways_to_train("mnist", CHOICE)[0]
+    pythae_samples.measure_samplers(results, Judge(), way)
+    results._document["rows"].remove(distances(results)["IAF"])
+    monkeypatch.setattr(pythae_samples, "kept_vae", lambda results, judge, way: (way, {**way.facts, "weights": "v"}))
+    asked.clear()
+    pythae_samples.measure_samplers(results, Judge(), way)
+    assert {setting.sampler for setting, _ in asked} == set(SAMPLERS)
+    assert {row["details"]["weights"] for row in distances(results).values()} == {"v"}
+
+
+def test_a_stopped_benchmark_goes_on_with_the_same_model(tmp_path, monkeypatch) -> None:
+    trainings = []
+
+    def train(way, judge, minutes, options):
+        trainings.append(way)
+        return way.peer.build(way.choice, len(trainings)).eval(), {**way.facts, "diverged_until": 3e-4}
+
+    def weights(way, options, state="abcdef"):
+        vae, facts = pythae_samples.kept_vae(SimpleNamespace(options=options, commit=state), Judge(), way)
+        assert facts["diverged_until"] == 3e-4
+        assert not vae.training
+        return facts["weights"], torch.cat([value.flatten().float() for value in vae.state_dict().values()])
+
+    monkeypatch.setattr(pythae_samples, "CACHE", tmp_path)
+    monkeypatch.setattr(pythae_samples.Way, "train", train)
+    first, other, *_ = pythae_samples.ways_to_train("mnist", CHOICE)
+    (name, found), (again, kept) = weights(first, Options()), weights(first, Options())
+    assert name == again
+    assert torch.equal(found, kept)
+    assert len(trainings) == 1
+    names = {weights(other, Options())[0], weights(first, Options(seed=1))[0]}
+    names |= {weights(first, Options(again=("mnist",)))[0], weights(first, Options(fresh=True))[0]}
+    names |= {weights(first, Options(), state)[0] for state in ("abcdef-dirty", "", "fedcba")}
+    assert len(trainings) == 8
+    assert len(names | {name}) == 8
 
 
 def test_distances_by_another_classifier_are_measured_anew(results) -> None:

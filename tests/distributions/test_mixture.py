@@ -67,6 +67,19 @@ def test_densities_of_correlated_components_are_those_of_pytorchs_mixture() -> N
         assert torch.allclose(mixture.log_prob(z), plain.log_prob(z), rtol=1e-4, atol=1e-4)
 
 
+def test_narrow_components_far_from_zero_have_exact_densities() -> None:
+    torch.manual_seed(0)
+    means, factors = 1000 + torch.randn(4, 3), 0.01 * torch.eye(3).expand(4, 3, 3)
+    mixture = CorrelatedMixture(torch.zeros(4), means, torch.linalg.inv(factors))
+    plain = MixtureSameFamily(
+        Categorical(torch.ones(4)), MultivariateNormal(means.double(), scale_tril=factors.double())
+    )
+    z = plain.sample((50,))
+    found = mixture.log_prob(z)
+    assert found.dtype == torch.float64
+    assert torch.allclose(found, plain.log_prob(z), atol=0.1)
+
+
 def test_draws_of_correlated_components_have_their_covariance() -> None:
     torch.manual_seed(0)
     mixture, (_, means, whitening) = correlated(components=3, size=2)

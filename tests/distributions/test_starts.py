@@ -66,6 +66,8 @@ def test_latents_that_do_not_vary_have_a_density_nevertheless(n: int) -> None:
         prior.start_near(torch.tensor([[1.0, 2.0]]).expand(n, 2))
         assert torch.isfinite(prior().log_prob(torch.tensor([1.0, 2.0])))
         assert torch.isfinite(prior().sample((5,))).all()
+        if isinstance(prior, MixtureOfGaussians):
+            assert prior.log_scale.exp().min() >= 0.99e-6
 
 
 @pytest.mark.parametrize("latent_dim", [1, 4])

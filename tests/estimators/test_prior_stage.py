@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 
 import numpy as np
 import pytest
@@ -29,7 +30,8 @@ def test_pictures(fitted, tmp_path):
     codes, score = vae.transform(IMAGES), vae.score(IMAGES)
     before = vae.sample(4, random_state=0)
     assert vae.fit_prior(IMAGES, settings=QUICK) is vae
-    assert vae.trained_.config.model.prior.name == "mixture"
+    prior, n = vae.trained_.config.model.prior, vae.trained_.data.n_train
+    assert (prior.name, prior.arguments["components"]) == ("mixture", math.isqrt(n))
     assert np.array_equal(vae.transform(IMAGES), codes)
     assert vae.score(IMAGES) > score
     assert not np.array_equal(vae.sample(4, random_state=0), before)

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from latentia.config import PriorStageConfig
+from latentia.config import Config, PriorStageConfig
 from latentia.core import Batch
 from latentia.data import Arrays, ArraySource, Canvas
 from latentia.distributions import PRIORS
 from latentia.errors import DataError, OptionError, TrainingError
 from latentia.evaluation import evaluate
+from latentia.models import build_model
 from latentia.presets import resolve
 from latentia.tasks import complete, generate, inpaint
 from latentia.training.fit import prepare_training
@@ -132,8 +133,9 @@ def test_it_stops_when_held_out_data_fit_no_better():
     trained = replace((made := prepare_training(dataset, form, config)).trained, model=made.model.eval())
     with torch.no_grad():
         trained.model.posterior.head.bias[3:] = -4.0  # posteriors without overlap
-    result = staged((trained, dataset), {"prior_stage": {**QUICK, "steps": 3000, "patience": 2}})
-    assert len(result.costs) < 30
+    many = {"prior": {"name": "mixture", "components": 50}}
+    result = staged((trained, dataset), {"model": many, "prior_stage": {**QUICK, "steps": 3000, "patience": 2}})
+    assert 3 < len(result.costs) < 30
     assert len(result.costs) - 1 - result.costs.index(min(result.costs)) == 2
     assert result.after == pytest.approx(min(result.costs), abs=1e-4)
 
@@ -179,12 +181,65 @@ def test_too_few_examples_are_named(digits):
         staged((trained, replace(dataset, x=dataset.x[np.arange(1)])))
 
 
+@pytest.mark.parametrize(
+    ("n", "latent_dim", "components", "covariance"),
+    [
+        (1, 3, 1, "full"),
+        (400, 16, 20, "full"),
+        (10**6, 64, 200, "full"),
+        (10**6, 512, 16, "full"),
+        (400, 4000, 20, "diagonal"),
+    ],
+)
+def test_without_a_name_the_prior_has_as_many_components_as_suit(n, latent_dim, components, covariance):
+    config = Config().with_settings({"model": {"latent_dim": latent_dim}})
+    prior = second_stage_config(config, n, {}).model.prior
+    assert prior.arguments == {"components": components, "covariance": covariance}
+    fewer = second_stage_config(config, n, {"model": {"prior": {"components": 1}}}).model.prior
+    assert fewer.arguments == {"components": 1, "covariance": covariance}
+
+
+def test_of_recordings_only_those_count_that_are_read():
+    config = Config().with_settings({"model": {"kind": "sequence"}})
+    assert second_stage_config(config, 10**6, {}).model.prior.arguments["components"] == 64
+
+
+@pytest.mark.parametrize("prior", ["mixture", {"name": "mixture"}, {"name": "mixture", "components": 9}])
+def test_a_prior_that_is_named_starts_from_its_own_defaults(prior):
+    config = Config().with_settings({"model": {"prior": {"name": "mixture", "components": 7}}})
+    named = build_model(second_stage_config(config, 400, {"model": {"prior": prior}}).model, (1, 8, 8)).prior
+    assert (named.covariance, named.components) == ("diagonal", 9 if "components" in prior else 64)
+
+
+def test_where_it_starts_is_kept_if_no_step_makes_it_better(digits):
+    model = deepcopy(digits[0].model).requires_grad_(False)
+    torch.manual_seed(0)
+    posteriors = Posteriors(torch.stack([torch.randn(200, 4), torch.full((200, 4), 0.1)]))
+    model.prior = PRIORS.build("mixture", {"components": 1, "covariance": "full"}, latent_dim=4)
+    model.prior.start_near(posteriors.code[0])
+    start = {name: value.clone() for name, value in model.prior.state_dict().items()}
+    costs = fit_prior(model, posteriors, PriorStageConfig(steps=60, learning_rate=5.0, patience=3), held_out=posteriors)
+    assert costs.index(min(costs)) == 0
+    assert all(torch.equal(value, start[name]) for name, value in model.prior.state_dict().items())
+
+
 def test_a_cost_that_is_no_number_is_said(digits):
     model = deepcopy(digits[0].model).requires_grad_(False)
     code = torch.stack([torch.full((5, 4), torch.nan), torch.ones(5, 4)])
     model.prior = PRIORS.build("mixture", {}, latent_dim=4)
     with pytest.raises(TrainingError, match="At step 0 the cost"):
         fit_prior(model, Posteriors(code), PriorStageConfig(steps=3))
+
+
+@pytest.mark.parametrize("settings", [{}, {"model": {"prior": "flow"}}])
+def test_a_model_that_makes_no_numbers_is_named(digits, settings):
+    trained, dataset = digits
+    model = deepcopy(trained.model)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.fill_(torch.nan)
+    with pytest.raises(TrainingError, match="What the model says of its training data is no longer a number"):
+        staged((replace(trained, model=model), dataset), settings)
 
 
 def test_decay_does_not_draw_components_away_from_distant_latents(digits):

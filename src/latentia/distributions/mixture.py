@@ -98,12 +98,13 @@ class CorrelatedMixture(_QuickMixture):
         components, size = mean.shape
         # Squares of differences of large numbers need more than the half precision of an autocast.
         with torch.autocast(x.device.type, enabled=False):
-            white_mean = (whitening @ mean[..., None])[..., 0]
-            products = x.to(mean.dtype) @ whitening.reshape(-1, size).mT
+            middle = mean.detach().mean(0)
+            white_mean = (whitening @ (mean - middle)[..., None])[..., 0]
+            products = (x - middle).to(mean.dtype) @ whitening.reshape(-1, size).mT
             white = products.reshape(*x.shape[:-1], components, size) - white_mean
             volume = 0.5 * math.log(math.tau) * size - whitening.diagonal(dim1=-2, dim2=-1).log().sum(-1)
             nats = logits.log_softmax(-1) - volume - 0.5 * white.square().sum(-1)
-            return nats.logsumexp(-1)
+            return nats.logsumexp(-1).to(torch.promote_types(x.dtype, mean.dtype))
 
     @torch.no_grad()
     def sample(self, sample_shape: Any = ()) -> Tensor:

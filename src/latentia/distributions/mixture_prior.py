@@ -23,7 +23,8 @@ AT_ONCE = 4096  # latents in a step of k-means
 class MixtureOfGaussians(LazyPrior):
     """A learned mixture of normal distributions.
 
-    The rate has no closed form under it and is estimated from the posterior's samples.
+    The rate has no closed form under it and is estimated from the posterior's samples. Learned with a model it starts
+    as the standard normal prior, in a second stage close to the latents: with full covariances at clusters of k-means.
 
     Args:
         latent_dim: size of the latents.
@@ -86,7 +87,9 @@ class MixtureOfGaussians(LazyPrior):
         """
         count = max(1, min(self.components, len(latents) // LEAST_OF_A_CLUSTER))
         seed = int(torch.randint(2**31 - 1, ()))
-        found = MiniBatchKMeans(count, batch_size=AT_ONCE, random_state=seed).fit(latents.cpu().numpy())
+        found = MiniBatchKMeans(count, batch_size=AT_ONCE, random_state=seed).fit(
+            latents.detach().float().cpu().numpy()
+        )
         centres = torch.from_numpy(found.cluster_centers_).to(latents)
         of_cluster = torch.from_numpy(found.labels_).long().to(latents.device)
         sizes = torch.bincount(of_cluster, minlength=count)
@@ -119,8 +122,9 @@ def _whitenings(deviations: Tensor, of_cluster: Tensor, sizes: Tensor) -> Tensor
         return (x.double().mT @ x.double()).cpu()
 
     pooled = moments(deviations) / len(deviations)
-    least = pooled.diagonal().clamp_min(LEAST_SCALE**2).diag()
-    pooled = (len(deviations) * pooled + size * least) / (len(deviations) + size)
-    parts: list[Tensor] = [deviations[of_cluster == number] for number in range(len(sizes))]
+    pooled = (len(deviations) * pooled + size * pooled.diagonal().diag()) / (len(deviations) + size)
+    # So much that the least scale is left when few latents of a cluster are mixed with it.
+    pooled += LEAST_SCALE**2 * (1 + len(deviations) / size) * torch.eye(size, dtype=pooled.dtype)
+    parts = cast(tuple[Tensor, ...], deviations[of_cluster.argsort()].split(sizes.tolist()))
     shrunk = [(moments(part) + size * pooled) / (len(part) + size) for part in parts]
     return lower_inverse(cast(Tensor, torch.linalg.cholesky(torch.stack(shrunk)))).to(deviations)

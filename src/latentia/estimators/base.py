@@ -127,7 +127,8 @@ class BaseVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, 
 
         Args:
             X: the data that it was trained on, as `fit` takes them.
-            prior: a name, `{"name": ..., setting: ...}`, or an object; None means a mixture of many normals.
+            prior: a name, `{"name": ..., setting: ...}`, or an object; None means a mixture of normal distributions
+                with full covariances, as many as the root of the number of examples, at most 200.
             y: the classes, as `fit` took them; ignored by models without labels.
             settings: the rest, for example `{"prior_stage": {"steps": 500}}`.
 

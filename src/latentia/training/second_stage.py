@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import torch
+from torch import Tensor
 
 from latentia.config import Config
 from latentia.core import Batch, at_once
 from latentia.data import Dataset, Indices, prepare, require_trainable, spread
-from latentia.errors import OptionError
+from latentia.errors import OptionError, TrainingError
 from latentia.hardware import tuned_cpu
 from latentia.models import MODELS, PRIOR_ROLES, LatentModel, with_new_priors
 from latentia.noise import Stream, kept_noise, seed_noise
@@ -31,7 +32,10 @@ from latentia.training.prior import Posteriors, Progress, fit_prior, mean_prior_
 # So many learn the latents of few examples by heart: held-out ones of 288 faces cost 112.8 nats under 200 components,
 # about 94 under 10 to 20 (under 1024 with diagonal covariances 106.5).
 MOST_COMPONENTS = 200
-MOST_EXAMPLES = {"image": 2**17, "vector": 2**17, "speech": 4096}
+MOST_WEIGHTS = 2**22  # of covariances: some seconds for each hundred steps
+NOTHING_TO_FIT = "standard-normal"
+MOST_SEQUENCES = 4096
+MOST_EXAMPLES = {"image": 2**17, "vector": 2**17, "speech": MOST_SEQUENCES}
 EXAMPLES_SHOWN = 4096
 BATCH = 256
 VISITS = 3  # of pictures that are binarised anew at each
@@ -43,7 +47,7 @@ class SecondStage:
 
     Attributes:
         trained: the model with it.
-        costs: what the prior cost on held-out examples along the way, nats for each example.
+        costs: what the prior cost on held-out examples before the first step and along the way, nats for each example.
         before: what the prior that it replaced cost on the same examples; None where nothing was held out.
         after: what the new one costs.
     """
@@ -54,15 +58,22 @@ class SecondStage:
     after: float | None
 
 
-def default_prior(n_train: int) -> dict[str, Any]:
+def default_prior(n: int, latent_dim: int) -> dict[str, Any]:
     """Returns the settings of the prior that is fitted where none is named: as many components as examples can tell.
 
+    Args:
+        n: examples that it is fitted to.
+        latent_dim: size of the latents; where they are so many that covariances would be dear, there are fewer
+            components, or ones of independent dimensions.
+
     Example:
-        >>> default_prior(400)
+        >>> default_prior(400, latent_dim=16)
         {'name': 'mixture', 'components': 20, 'covariance': 'full'}
     """
-    components = max(1, min(MOST_COMPONENTS, math.isqrt(n_train)))
-    return {"name": "mixture", "components": components, "covariance": "full"}
+    affordable = MOST_WEIGHTS // latent_dim**2
+    covariance = "full" if affordable else "diagonal"
+    components = max(1, min(MOST_COMPONENTS, math.isqrt(n), affordable or MOST_COMPONENTS))
+    return {"name": "mixture", "components": components, "covariance": covariance}
 
 
 def second_stage_config(config: Config, n_train: int, settings: Mapping[str, Any]) -> Config:
@@ -71,8 +82,8 @@ def second_stage_config(config: Config, n_train: int, settings: Mapping[str, Any
     Args:
         config: of the finished model.
         n_train: examples that it was trained on.
-        settings: nested: of `model.prior` (`default_prior` where it is not named), `model.frame_prior` and
-            `prior_stage`.
+        settings: nested: of `model.prior` (laid over `default_prior` where they do not name one), `model.frame_prior`
+            and `prior_stage`.
 
     Raises:
         OptionError: settings of something that stays as it is, or wrong ones.
@@ -92,7 +103,10 @@ def second_stage_config(config: Config, n_train: int, settings: Mapping[str, Any
             f"only {', '.join(f'model.{role}' for role in learned)} and prior_stage can."
         )
     first = config.first_stage  # nothing of an earlier second stage is left
-    chosen = first.with_settings({"model": {"prior": default_prior(n_train)}}).with_settings(settings)
+    read = min(n_train, MOST_SEQUENCES if config.model.kind == "sequence" else n_train)
+    # One that is named starts from its own defaults, also where encoder and decoder were trained with one of that name.
+    start = NOTHING_TO_FIT if _names_prior(parts) else default_prior(read, config.model.latent_dim)
+    chosen = first.with_settings({"model": {"prior": start}}).with_settings(settings)
     return chosen.with_settings({"prior_stage": {"first": first.model.model_dump(mode="json")}})
 
 
@@ -118,7 +132,7 @@ def fit_second_stage(
     Raises:
         DataError: too few examples.
         OptionError: an unknown prior or setting, or a prior that has nothing to fit.
-        TrainingError: the cost of the prior is no longer a number.
+        TrainingError: the cost of the prior is no longer a number, or what the model says of the data.
     """
     require_trainable(dataset)
     rows, kept = trained.split(dataset)
@@ -133,13 +147,17 @@ def fit_second_stage(
         count = min(EXAMPLES_SHOWN, affordable(dataset.x.shape[1:]))
         shown = prepare(dataset.batch(spread(rows, count)), form).to(trained.device)
         model.prior.start_at(model.examples(shown))
-        mean, scale = posteriors.code
-        model.prior.start_near(mean + scale * torch.randn_like(scale))
+        model.prior.start_near(_drawn(posteriors))
         costs = fit_prior(model, posteriors, config.prior_stage, held_out=held_out, progress=progress)
         costs_of = [
             None if held_out is None else mean_prior_nats(each, held_out, seed) for each in (trained.model, model)
         ]
     return SecondStage(replace(trained, model=model, config=config), costs, *costs_of)
+
+
+def _names_prior(parts: Any) -> bool:
+    prior = cast(Mapping[str, Any], parts).get("prior") if isinstance(parts, Mapping) else None
+    return prior is not None and not (isinstance(prior, Mapping) and "name" not in prior)
 
 
 def _posteriors(trained: TrainedModel, dataset: Dataset, rows: Indices, seed: int) -> Posteriors:
@@ -155,6 +173,18 @@ def _posteriors(trained: TrainedModel, dataset: Dataset, rows: Indices, seed: in
                 yield prepare(dataset.batch(rows[start : start + size]), form).to(trained.device)
 
     return read_posteriors(trained.model, batches())
+
+
+def _drawn(posteriors: Posteriors) -> Tensor:
+    """Draws latents of all examples, shape (N, D)."""
+    mean, scale = posteriors.code
+    latents = mean + scale * torch.randn_like(scale)
+    if not bool(latents.isfinite().all()):
+        raise TrainingError(
+            "What the model says of its training data is no longer a number, so that no prior can be fitted to it; "
+            "train it anew with a smaller training.learning_rate."
+        )
+    return latents
 
 
 def _require_weights(model: LatentModel, config: Config) -> None:

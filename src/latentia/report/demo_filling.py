@@ -19,7 +19,7 @@ from latentia.report.restored import restored_rows, restored_section
 from latentia.runs import RunFolder
 from latentia.tasks import present
 
-EPOCHS = 30
+EPOCHS = 22
 COLUMNS = 9
 
 

@@ -20,7 +20,7 @@ from latentia.report.page import report_page
 from latentia.runs import RunFolder, TrainedModel
 from latentia.tasks import encode, generate, interpolate, joined, reconstruct, sound, traverse
 
-EPOCHS, PRIOR_STEPS = 12, 3000
+EPOCHS, PRIOR_STEPS = 10, 2000
 LISTENED = 200
 STEPS = 5
 SHOWN = ("recordings", "samples", "voice", "map")

@@ -187,7 +187,7 @@ def test_too_few_examples_are_named(digits):
         (1, 3, 1, "full"),
         (400, 16, 20, "full"),
         (10**6, 64, 200, "full"),
-        (10**6, 512, 16, "full"),
+        (10**6, 512, 4, "full"),
         (400, 4000, 20, "diagonal"),
     ],
 )

@@ -32,7 +32,7 @@ from latentia.training.prior import Posteriors, Progress, fit_prior, mean_prior_
 # So many learn the latents of few examples by heart: held-out ones of 288 faces cost 112.8 nats under 200 components,
 # about 94 under 10 to 20 (under 1024 with diagonal covariances 106.5).
 MOST_COMPONENTS = 200
-MOST_WEIGHTS = 2**22  # of covariances: some seconds for each hundred steps
+MOST_WEIGHTS = 2**20  # of covariances: three times those of 200 components of 40 latents, which take two minutes
 NOTHING_TO_FIT = "standard-normal"
 MOST_SEQUENCES = 4096
 MOST_EXAMPLES = {"image": 2**17, "vector": 2**17, "speech": MOST_SEQUENCES}
@@ -70,10 +70,11 @@ def default_prior(n: int, latent_dim: int) -> dict[str, Any]:
         >>> default_prior(400, latent_dim=16)
         {'name': 'mixture', 'components': 20, 'covariance': 'full'}
     """
-    affordable = MOST_WEIGHTS // latent_dim**2
-    covariance = "full" if affordable else "diagonal"
-    components = max(1, min(MOST_COMPONENTS, math.isqrt(n), affordable or MOST_COMPONENTS))
-    return {"name": "mixture", "components": components, "covariance": covariance}
+    components = max(1, min(MOST_COMPONENTS, math.isqrt(n)))
+    full = MOST_WEIGHTS // latent_dim**2  # components with full covariances
+    if full == 0:
+        return {"name": "mixture", "components": components, "covariance": "diagonal"}
+    return {"name": "mixture", "components": min(components, full), "covariance": "full"}
 
 
 def second_stage_config(config: Config, n_train: int, settings: Mapping[str, Any]) -> Config:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from benchmarks.baselines import holes
-from benchmarks.baselines.choosing import Tried, best_of, made_by
+from benchmarks.baselines.choosing import Tried, best_of, made_by, shortlisted
 from benchmarks.baselines.holes import Fill, Flags, Pixels
 from benchmarks.completions import completion_keys, completion_rows
 from benchmarks.filling import (
@@ -58,6 +58,7 @@ PROTOCOL = (
 PEERS = ("OpenCV Telea", "OpenCV Navier-Stokes", "scikit-image biharmonic", "mean picture", "nearest training picture")
 SETS = ("mnist", "fashion-mnist", "orl-faces", "cifar10-part")
 SECONDS = "seconds a picture"
+FEW, FINALISTS = 25, 4  # of radii, which are large where they take longest
 REFINED_STEPS = 60
 TIMED = ("centre", "90 % random")
 REFINED = ("50 % random", "centre", "half")
@@ -104,7 +105,7 @@ def peer_fills(pictures: Pictures, missing: Flags, mirror: bool) -> dict[str, di
     clean = pictures.validation
 
     def tuned(ways: list[Tried]) -> dict[str, Fill]:
-        return {**best_of(ways, (clean, missing), figures_on(clean, missing))}
+        return {**best_of(shortlisted(ways, (clean, missing), figures_on(clean, missing), FEW, FINALISTS))}
 
     fills = (
         tuned(holes.telea(missing.shape[1])),

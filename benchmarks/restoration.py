@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from benchmarks.baselines import holes, noise
-from benchmarks.baselines.choosing import Tried, made_by, ranked
+from benchmarks.baselines.choosing import Tried, best_of, made_by, shortlisted
 from benchmarks.baselines.holes import Pixels
 from benchmarks.filling import (
     LEADS,
@@ -117,9 +117,7 @@ def peer_ways(pictures: Pictures, level: float, options: Options) -> dict[str, d
     scores = figures_on(clean, np.ones(clean.shape[:3], np.bool_))
 
     def best(ways: Sequence[Tried]) -> dict[str, list[Tried]]:
-        ahead = ranked(ways, (spoiled[:FEW],), scores).values()
-        finalists = {way.settings: way for found in ahead for way in found[:FINALISTS]}
-        return ranked(list(finalists.values()), (spoiled,), scores)
+        return shortlisted(ways, (spoiled,), scores, FEW, FINALISTS)
 
     def found(system: str, ways: Sequence[Tried]) -> dict[str, Tried]:
         first = best(ways)
@@ -127,7 +125,7 @@ def peer_ways(pictures: Pictures, level: float, options: Options) -> dict[str, d
             finalists = {way.settings: way for found in first.values() for way in found}.values()
             spun = [noise.spun(way, shifts) for way in finalists for shifts in noise.SHIFTS]
             first = best([*(found[0] for found in first.values()), *spun])
-        return {metric: found[0] for metric, found in first.items()}
+        return best_of(first)
 
     ways = noise.candidates(level, clean.shape[3] == 3)
     return {system: found(system, candidates) for system, candidates in ways.items()}

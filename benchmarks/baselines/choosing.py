@@ -51,11 +51,30 @@ def _sorted(ways: Sequence[Tried], scores: Sequence[float]) -> list[Tried]:
     return [ways[number] for number in sorted(range(len(ways)), key=scores.__getitem__, reverse=True)]
 
 
-def best_of(
-    ways: Sequence[Tried], damaged: tuple[NDArray[Any], ...], scores: Mapping[str, Callable[[Pixels], float]]
-) -> dict[str, Tried]:
-    """Returns the way that does best on validation pictures, by each metric; arguments as of `ranked`."""
-    return {metric: best[0] for metric, best in ranked(ways, damaged, scores).items()}
+def shortlisted(
+    ways: Sequence[Tried],
+    damaged: tuple[NDArray[Any], ...],
+    scores: Mapping[str, Callable[[Pixels], float]],
+    few: int,
+    finalists: int,
+) -> dict[str, list[Tried]]:
+    """Sorts ways as `ranked` does, but tries only those on all pictures that are ahead on a few.
+
+    Args:
+        ways: with all settings that are tried.
+        damaged: what they are given.
+        scores: of what they return for the first of the pictures, by metric.
+        few: the number of pictures that all ways are tried on.
+        finalists: the number of ways, of each metric, that are tried on all.
+    """
+    ahead = ranked(ways, tuple(part[:few] for part in damaged), scores).values()
+    last = dict.fromkeys(way for found in ahead for way in found[:finalists])
+    return ranked(list(last), damaged, scores)
+
+
+def best_of(ranking: Mapping[str, Sequence[Tried]]) -> dict[str, Tried]:
+    """Returns the way that does best by each metric."""
+    return {metric: found[0] for metric, found in ranking.items()}
 
 
 def made_by(ways: Mapping[str, Callable[..., Pixels]], *damaged: NDArray[Any]) -> dict[str, Pixels]:

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from benchmarks import features, imputation, inpainting, mnist, ours, restoration
-from benchmarks.baselines.choosing import Tried, best_of, made_by, settings_of
+from benchmarks.baselines.choosing import Tried, best_of, made_by, ranked, settings_of, shortlisted
 from benchmarks.harness import Options
 from benchmarks.picture_metrics import Similarities, errors, figures_on, lead, similarities
 from benchmarks.picture_sets import held_out_rows, open_recut_pictures, rows_to_test
@@ -120,7 +120,7 @@ def test_noise_is_taken_off_by_every_way_of_the_peers(channels: int) -> None:
     before = errors(truth, noisy, everywhere).figure
     for ways in noise.candidates(25 / 255, channels == 3).values():
         assert len({way.settings for way in ways}) == len(ways)
-        best = best_of(ways[::7], (noisy,), figures_on(truth, everywhere))
+        best = best_of(ranked(ways[::7], (noisy,), figures_on(truth, everywhere)))
         assert np.array_equal(made_by(best, noisy)["SSIM"], best["SSIM"](noisy))
         assert errors(truth, best["PSNR"](noisy), everywhere).figure > before + 2
 
@@ -135,7 +135,7 @@ def test_wavelets_are_better_averaged_over_shifts() -> None:
     noisy = restoration.add_noise(truth, 25 / 255, seed=0)
     everywhere = np.ones(truth.shape[:3], bool)
     ways = noise.candidates(25 / 255, False)[noise.WAVELET][::7]
-    way = best_of(ways, (noisy,), figures_on(truth, everywhere))["PSNR"]
+    way = best_of(ranked(ways, (noisy,), figures_on(truth, everywhere)))["PSNR"]
     plain, spun = (
         errors(truth, made_by({"PSNR": each}, noisy)["PSNR"], everywhere).figure for each in (way, noise.spun(way, 3))
     )
@@ -162,9 +162,9 @@ def test_settings_are_chosen_for_each_metric_and_applied_once() -> None:
 
     ways = [Tried(str(number), partial(add, number=number)) for number in (30, 7, 2)]
     scores = {"least": lambda x: -float(x[0]), "most": lambda x: float(x[0]), "also most": lambda x: float(x[0])}
-    best = best_of(ways, (np.zeros(1, np.uint8),), scores)
+    best = best_of(ranked(ways, (np.zeros(1, np.uint8),), scores))
     assert {metric: settings_of(way) for metric, way in best.items()} == {"least": "2", "most": "30", "also most": "30"}
-    alike = best_of(ways, (np.zeros(1, np.uint8),), {"any": lambda x: 0.0})
+    alike = best_of(ranked(ways, (np.zeros(1, np.uint8),), {"any": lambda x: 0.0}))
     assert settings_of(alike["any"]) == "30"  # the first of equal ones
     applied.clear()
     assert {metric: int(x[0]) for metric, x in made_by(best, np.ones(1, np.uint8)).items()} == {
@@ -306,3 +306,17 @@ def test_pythaes_vamp_is_judged_by_the_statistics_that_suit_it() -> None:
     components = model.code_prior().component_distribution.mean
     assert components.flatten().tolist() == pytest.approx(pseudo.flatten().tolist(), abs=1e-4)
     assert torch.allclose(model.posterior_of(Batch(x)).mean, pictures, atol=0.02)
+
+
+def test_only_ways_ahead_on_a_few_pictures_are_tried_on_all() -> None:
+    tried = []
+
+    def add(x, number):
+        tried.append((number, len(x)))
+        return x + np.uint8(number)
+
+    ways = [Tried(str(number), partial(add, number=number)) for number in (1, 2, 3, 4)]
+    scores = {"most": lambda x: float(x[-1]), "least": lambda x: -float(x[-1])}
+    best = best_of(shortlisted(ways, (np.zeros(9, np.uint8),), scores, few=2, finalists=1))
+    assert {metric: settings_of(way) for metric, way in best.items()} == {"most": "4", "least": "1"}
+    assert tried == [(1, 2), (2, 2), (3, 2), (4, 2), (4, 9), (1, 9)]

@@ -165,19 +165,19 @@ def speed_keys(seed: int) -> dict[str, Key]:
 
 
 def speed_rows(options: Options) -> Iterator[Row]:
-    """Times one face, grey and as a picture in colour, with models of random weights, for small and many holes.
+    """Times a face and a picture in colour, by models of such pictures with random weights, for small and large holes.
 
     The model that learned without masks is refined.
     """
-    faces = open_pictures("orl-faces", options.mirror).read("train").x[:100]
-    images = {"grey": faces, "colour": np.stack([faces] * 3, -1)}
+    faces, small = (open_pictures(name, options.mirror).read("train").x[:100] for name in ("orl-faces", "cifar10-part"))
+    images = {"grey": faces, "colour": small.repeat(2, 1).repeat(2, 2)}
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         for preset, key in speed_keys(options.seed).items():
             times: dict[str, list[float]] = {}
             for colour, x in images.items():
-                source = ArraySource("faces", lambda _, x=x: Arrays(x), lambda: "faces")
+                source = ArraySource(colour, lambda _, x=x: Arrays(x), lambda: "timed")
                 config, form = resolve(source, preset, {})
                 trained = prepare_training(source.load(form), form, config).trained
                 trained.model.requires_grad_(False).eval()

@@ -95,9 +95,10 @@ class PatchMixture(nn.Module):
         """
         rounded = (LEVELS * level.clamp_min(LEAST_VARIANCE).log2()).round()
         found = torch.empty(len(patches), dtype=torch.long, device=patches.device)
+        kinds = _Kinds(self)
         for each in cast(list[float], cast(Tensor, rounded.unique()).tolist()):
             of_level = (rounded == each).nonzero()[:, 0]
-            compared = _Compared.of(self, 2.0 ** (each / LEVELS))
+            compared = kinds.at(2.0 ** (each / LEVELS))
             for rows in torch.split(of_level, COMPARED_AT_ONCE):
                 found[rows] = compared(patches[rows]).argmax(1)
         return found
@@ -136,6 +137,42 @@ class PatchMixture(nn.Module):
         return self.means[kinds] + tiles.lift(code @ axes.mT)
 
 
+class _Kinds:
+    """What of comparing kinds does not depend on the noise, of which there are many levels.
+
+    Args:
+        mixture: of these kinds.
+    """
+
+    def __init__(self, mixture: PatchMixture) -> None:
+        size, rank = mixture.directions.shape[1:]
+        few = min(TELLING, rank)
+        directions = mixture.directions[:, :, :few]
+        self.mixture, self.further = mixture, size - few
+        self.middle = mixture.means[mixture.log_shares > UNUSED].mean(0)
+        self.means = mixture.means - self.middle
+        self.directions = directions.transpose(0, 1).contiguous()
+        self.offsets = torch.einsum("kd,kdt->kt", self.means, directions)
+        # What the directions not looked along hold.
+        self.beyond = mixture.variances[:, few:].sum(1) / max(1, self.further)
+
+    def at(self, level: float) -> _Compared:
+        """Makes them ready for noise of a variance."""
+        mixture = self.mixture
+        rest = mixture.rest + level + self.beyond
+        spread = mixture.variances[:, : self.directions.shape[2]] + (mixture.rest + level)[:, None]
+        saved = (1 / rest[:, None] - 1 / spread).clamp_min(0).sqrt()
+        volume = spread.log().sum(1) + self.further * rest.log()
+        return _Compared(
+            self.middle,
+            (self.directions * saved).flatten(1),
+            (self.offsets * saved).flatten(),
+            (self.means / rest[:, None]).T,
+            1 / rest,
+            mixture.log_shares - 0.5 * (volume + self.means.square().sum(1) / rest),
+        )
+
+
 @dataclass(frozen=True)
 class _Compared:
     """Kinds, made ready for telling which of them patches with noise of one level are of.
@@ -155,28 +192,6 @@ class _Compared:
     means: Tensor
     precisions: Tensor
     constants: Tensor
-
-    @classmethod
-    def of(cls, mixture: PatchMixture, level: float) -> _Compared:
-        """Makes kinds ready for noise of a variance."""
-        size, rank = mixture.directions.shape[1:]
-        few = min(TELLING, rank)
-        beyond = mixture.variances[:, few:].sum(1) / max(1, size - few)  # what the directions not looked along hold
-        rest = mixture.rest + level + beyond
-        spread = mixture.variances[:, :few] + (mixture.rest + level)[:, None]
-        saved = (1 / rest[:, None] - 1 / spread).clamp_min(0).sqrt()
-        middle = mixture.means[mixture.log_shares > UNUSED].mean(0)
-        means, directions = mixture.means - middle, mixture.directions[:, :, :few] * saved[:, None]
-        offsets = torch.einsum("kd,kdt->kt", means, directions)
-        volume = spread.log().sum(1) + (size - few) * rest.log()
-        return cls(
-            middle,
-            directions.transpose(0, 1).flatten(1),
-            offsets.flatten(),
-            (means / rest[:, None]).T,
-            1 / rest,
-            mixture.log_shares - 0.5 * (volume + means.square().sum(1) / rest),
-        )
 
     def __call__(self, patches: Tensor) -> Tensor:
         """Returns the logarithms of densities, shape (M, K), for patches (M, D)."""

@@ -39,6 +39,15 @@ def test_settings_are_laid_over_one_another() -> None:
     assert config.model == Config().model
 
 
+@pytest.mark.parametrize(
+    ("text", "value"), [("1e-3", 1e-3), ("-2E5", -2e5), ("1e", "1e"), ("x1e5", "x1e5"), ("12", 12)]
+)
+def test_exponents_need_no_point(tmp_path: Path, text: str, value: object) -> None:
+    assert parse_assignments([f"objective.beta={text}"]) == {"objective": {"beta": value}}
+    (tmp_path / "settings.yaml").write_text(f"objective: {{beta: {text}}}")
+    assert read_settings(tmp_path / "settings.yaml") == {"objective": {"beta": value}}
+
+
 @pytest.mark.parametrize("name", ["objective=iwae", "objective.name=iwae", "objective={name: iwae}"])
 def test_the_order_of_settings_makes_no_difference(name: str) -> None:
     for order in ([name, "objective.n_samples=7"], ["objective.n_samples=7", name]):

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from latentia.config import Config, Part
 from latentia.data import Dataset
 from latentia.errors import FileError, RunError
-from latentia.files import make_folder, replacing, write_json
+from latentia.files import make_folder, replacing, replacing_together, write_json
 from latentia.models import build_model
 from latentia.runs import RunFolder, TrainedModel, read_model, write_model
 from latentia.tensors import write_tensors
@@ -296,6 +296,31 @@ with replacing_together(Path(sys.argv[1]), Path(sys.argv[2])) as (config, weight
     with run.locked():
         assert (run.config.read_text(), run.weights.read_text()) == ("new configuration", "new weights")
     assert not [path for path in run.path.iterdir() if path.name.startswith(".") and path.name != ".lock"]
+
+
+@pytest.mark.parametrize("fails", [OSError(5, "Input/output error"), KeyboardInterrupt()])
+def test_what_fails_between_two_files_of_one_model_is_mended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: BaseException
+) -> None:
+    paths = (tmp_path / "config.json", tmp_path / "model.safetensors")
+    move, failures = Path.replace, [fails]
+
+    def fail_once(self: Path, target: Path) -> Path:
+        if target == paths[1] and failures:
+            raise failures.pop()
+        return move(self, target)
+
+    monkeypatch.setattr(Path, "replace", fail_once)
+
+    def write() -> None:
+        with replacing_together(*paths) as temporaries:
+            for temporary in temporaries:
+                temporary.write_text("new")
+
+    with pytest.raises((FileError, KeyboardInterrupt)):
+        write()
+    assert [path.read_text() for path in paths] == ["new", "new"]
+    assert sorted(tmp_path.iterdir()) == sorted(paths)
 
 
 def test_a_folder_with_nothing_whole_in_it_is_new(tmp_path: Path) -> None:

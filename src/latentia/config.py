@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import json
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self, cast
@@ -21,6 +22,13 @@ from latentia.errors import FileError, OptionError, nearest
 
 # What reading YAML may end in: impossible dates and bytes that are no text are ValueErrors.
 NO_YAML = (yaml.YAMLError, ValueError, RecursionError)
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads 1e-3 as a number, which it is in YAML 1.2; in 1.1 numbers with an exponent need a point."""
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"[-+]?\d+[eE][-+]?\d+$"), list("-+0123456789"))
 
 
 class Frozen(BaseModel):
@@ -262,7 +270,7 @@ def parse_assignments(assignments: list[str]) -> dict[str, Any]:
         if not equals or not path:
             raise OptionError(f"'{assignment}' is not of the form key.path=value.")
         try:
-            value = yaml.safe_load(text)
+            value = _read_yaml(text)
         except NO_YAML as error:
             raise OptionError(f"The value of '{path}' cannot be read: {text[:80]!r}.") from error
         nested: Any = value
@@ -280,7 +288,7 @@ def read_settings(path: Path) -> dict[str, Any]:
         OptionError: it holds something else than settings.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = _read_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise FileError(f"Cannot read the configuration {path}: {error.strerror or error}.") from error
     except NO_YAML as error:
@@ -290,6 +298,10 @@ def read_settings(path: Path) -> dict[str, Any]:
             f"{path} must hold settings such as 'training: {{epochs: 20}}', not {type(content).__name__}."
         )
     return content  # pyright: ignore[reportUnknownVariableType]
+
+
+def _read_yaml(text: str) -> Any:
+    return yaml.load(text, Loader=_Loader)  # of plain data only
 
 
 def merge_settings(base: dict[str, Any], update: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import json
 import os
 import stat
 import uuid
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,8 @@ def replacing_together(*paths: Path) -> Generator[tuple[Path, ...]]:
     """As `replacing`, for files that belong together: only once all of them are on the disk are they moved into place.
 
     Raises:
-        FileError: the disk is full, or a place cannot be written; then all stay as they were.
+        FileError: the disk is full, or a place cannot be written; then all stay as they were; or, where the first was
+            moved already, the others are left to `mend`.
     """
     token = uuid.uuid4().hex[:TOKEN]
     temporaries = tuple(_temporary(path, token) for path in paths)
@@ -65,9 +66,7 @@ def replacing_together(*paths: Path) -> Generator[tuple[Path, ...]]:
             raise
         raise write_error(paths[-1], error) from error
     finally:
-        for temporary in reversed(temporaries):  # the first one goes last: see `mend`
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
+        _settle(paths, temporaries)
 
 
 def mend(*paths: Path) -> None:
@@ -80,14 +79,19 @@ def mend(*paths: Path) -> None:
         paths: files that no other process is writing now.
     """
     for token in sorted({left.name.removesuffix(path.suffix)[-TOKEN:] for path in paths for left in leftovers(path)}):
-        temporaries = [_temporary(path, token) for path in paths]
-        moved = not temporaries[0].exists()
-        for path, temporary in zip(paths, temporaries, strict=True):
-            with contextlib.suppress(OSError):
-                if moved:
-                    temporary.replace(path)
-                else:
-                    temporary.unlink(missing_ok=True)
+        _settle(paths, [_temporary(path, token) for path in paths])
+
+
+def _settle(paths: Sequence[Path], temporaries: Sequence[Path]) -> None:
+    """Moves the temporary files that are left after the first one, where that was moved; else removes all of them."""
+    moved = not temporaries[0].exists()
+    # The first one goes last: while it is there, nothing was moved.
+    for path, temporary in reversed(list(zip(paths, temporaries, strict=True))):
+        with contextlib.suppress(OSError):
+            if moved:
+                temporary.replace(path)
+            else:
+                temporary.unlink(missing_ok=True)
 
 
 def leftovers(path: Path) -> list[Path]:

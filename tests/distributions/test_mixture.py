@@ -13,6 +13,7 @@ from torch.distributions import (
 )
 
 from latentia.distributions import CorrelatedMixture, NormalMixture
+from latentia.distributions import mixture as module
 from latentia.distributions.base import diagonal_normal
 from latentia.distributions.mixture import mixture_of
 
@@ -110,3 +111,13 @@ def test_parts_of_another_kind_make_a_mixture_too() -> None:
     grid = torch.linspace(-30, 30, 6001)[:, None]
     assert mixture.log_prob(grid).exp().sum().item() * 0.01 == pytest.approx(1.0, abs=1e-3)
     assert mixture.mean.item() == pytest.approx(-0.2689 + 2 * 0.7311, abs=1e-3)
+
+
+def test_many_draws_of_full_covariances_take_little_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    mixture, _ = correlated()
+    torch.manual_seed(0)
+    at_once = mixture.sample((40, 3))
+    monkeypatch.setattr(module, "DRAWN_AT_ONCE", 7 * 5**2)
+    torch.manual_seed(0)
+    assert torch.allclose(mixture.sample((40, 3)), at_once, atol=1e-6)
+    assert mixture.sample().shape == (5,)

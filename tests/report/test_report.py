@@ -4,11 +4,13 @@ import json
 import re
 from copy import deepcopy
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from latentia.data import Problem
 from latentia.evaluation import evaluate
@@ -188,8 +190,12 @@ def test_a_second_stage_is_told_and_can_be_repeated(tmp_path, digits):
     trained, dataset = digits
     config = second_stage_config(trained.config, 9, {"prior_stage": {"steps": 2}})
     staged = fit_second_stage(trained, dataset, config).trained
-    page = report(tmp_path, (staged, dataset))[1]
+    text, page = report(tmp_path, (staged, dataset))
     assert "--stage prior --config prior.yaml" in page.text
+    written = re.search(r"prior\.yaml</summary>\s*<pre>(.*?)</pre>", text, re.DOTALL)
+    assert written is not None
+    settings = yaml.safe_load(unescape(written[1]))
+    assert second_stage_config(trained.config, 9, settings) == staged.config
     named = replace(staged, data=replace(staged.data, name="arrays"))
     assert "vae.fit_prior(x, settings=" in report(tmp_path, (named, dataset))[1].text
     folded = page.text.split("prior.yaml")[-1]

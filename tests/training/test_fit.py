@@ -331,6 +331,10 @@ def test_signals_are_as_they_were_before_a_training():
         ({"prior_stage": {"steps": 5}}, "comes after this training"),
         ({"training": {"prior_steps": 5}}, "for recordings, not for pictures"),
         ({"model": {"likelihood": {"name": "discretised-logistic-mixture", "components": 0}}}, "at least 1 component"),
+        ({"model": {"frame_prior": "independent"}}, r"model\.frame_prior has no effect"),
+        ({"model": {"frame_dim": 3}}, r"model\.frame_dim has no effect"),
+        ({"model": {"group_posterior": "diagonal-gaussian"}}, r"model\.group_posterior has no effect"),
+        ({"model": {"likelihood": "itakura-saito"}}, "is for powers"),
     ],
 )
 def test_settings_that_would_do_harm_or_nothing_are_refused(changes: dict[str, Any], message: str) -> None:

@@ -16,7 +16,7 @@ from latentia.objectives import Elbo
 from latentia.presets import resolve
 from latentia.runs import RunFolder, read_model
 from latentia.training.fit import fit, prepare_training
-from latentia.training.prior import fit_prior, read_posteriors
+from latentia.training.prior import fit_prior, mean_prior_nats, read_posteriors
 from latentia.training.progress import TrainingProgress
 from tests.conftest import CONV_GRU, tone_source
 
@@ -169,6 +169,9 @@ def test_the_priors_learn_last_and_nothing_else_changes():
     first, stage = cost(), PriorStageConfig(steps=200, batch_size=64, learning_rate=2e-3)
     fit_prior(model, posteriors, stage)
     assert cost() < 0.8 * first
+    costs = [[mean_prior_nats(model, posteriors, n, lengths=each) for n in range(30)] for each in (False, True)]
+    assert np.mean(costs[0]) == pytest.approx(cost(), rel=0.03)
+    assert np.mean(costs[1]) > np.mean(costs[0]) + 0.1  # each end is worth some nats
     changed = {name.split(".")[0] for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
     assert changed == {"prior", "frame_prior"}
     again = deepcopy(model)

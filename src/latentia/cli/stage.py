@@ -56,8 +56,8 @@ def fit_prior_stage(job: Job, settings: Mapping[str, Any]) -> Outcome:
         with counting("Fitting the prior") as progress:
             result = fit_second_stage(trained, dataset, config, progress=progress)
         staged = replace(result.trained, data=replace(trained.data, media=job.media, skip_bad=job.skip_bad))
-        write_model(run, staged)
         _, held_out = trained.split(dataset)
+        write_model(run, staged)
         try:
             metrics = write_documents(job, staged, dataset, held_out, read_history(run))
         except STOPPED as error:

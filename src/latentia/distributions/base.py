@@ -81,10 +81,12 @@ class LazyLikelihood(nn.Module, ABC):
     Attributes:
         grid: True where the likelihood is a probability mass on the 256-level grid of 8-bit pictures.
         binary: True where the data must be 0 or 1.
+        power: True where the data must be powers, which are positive.
     """
 
     grid: bool = False
     binary: bool = False
+    power: bool = False
 
     @abstractmethod
     def parameter_shape(self, event_shape: Shape) -> Shape:

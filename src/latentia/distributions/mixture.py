@@ -110,9 +110,13 @@ class CorrelatedMixture(_QuickMixture):
     def sample(self, sample_shape: Any = ()) -> Tensor:
         """Draws from the chosen components only."""
         _, mean, _, factors = self._parameters
+        size = mean.shape[-1]
         chosen = self.mixture_distribution.sample(sample_shape)
-        noise = torch.randn(*chosen.shape, mean.shape[-1], 1, dtype=mean.dtype, device=mean.device)
-        return mean[chosen] + (factors[chosen] @ noise)[..., 0]
+        noise = torch.randn(*chosen.shape, size, 1, dtype=mean.dtype, device=mean.device)
+        at_once = max(1, DRAWN_AT_ONCE // size**2)  # of their matrices
+        parts = zip(torch.split(chosen.flatten(), at_once), torch.split(noise.view(-1, size, 1), at_once), strict=True)
+        away = torch.cat([factors[part] @ drawn for part, drawn in parts])
+        return mean[chosen] + away.view(*chosen.shape, size)
 
 
 def lower_inverse(matrices: Tensor) -> Tensor:

@@ -48,6 +48,8 @@ class ItakuraSaito(LazyLikelihood):
         tensor([[-5., -5.]])
     """
 
+    power = True
+
     def parameter_shape(self, event_shape: Shape) -> Shape:
         return event_shape
 

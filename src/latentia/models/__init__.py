@@ -7,6 +7,7 @@ from latentia.models.build import (
     build_model,
     build_objective,
     build_vocoder,
+    prior_roles,
     with_new_priors,
 )
 from latentia.models.conditional import ConditionalVAE
@@ -33,5 +34,6 @@ __all__ = [
     "build_model",
     "build_objective",
     "build_vocoder",
+    "prior_roles",
     "with_new_priors",
 ]

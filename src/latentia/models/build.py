@@ -29,6 +29,11 @@ PriorRole = Literal["prior", "frame_prior"]
 PRIOR_ROLES: dict[PriorRole, Registry[Any]] = {"prior": PRIORS, "frame_prior": FRAME_PRIORS}
 
 
+def prior_roles(kind: str) -> list[PriorRole]:
+    """Returns the roles of the priors that a kind of model has."""
+    return [role for role in PRIOR_ROLES if role in MODELS.arguments(kind)]
+
+
 def build_model(config: ModelConfig, event_shape: Shape, parts: Mapping[str, Any] | None = None) -> LatentModel:
     """Builds a model for examples of a shape.
 

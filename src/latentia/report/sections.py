@@ -20,7 +20,7 @@ from latentia.evaluation import explained
 from latentia.files import synthetic_tag
 from latentia.hub import ESTIMATORS
 from latentia.metrics import active_units, information_per_latent
-from latentia.models import PRIOR_ROLES
+from latentia.models import prior_roles
 from latentia.presets import PRESETS
 from latentia.report.alike import alike, arithmetic
 from latentia.report.blocks import Block, Chart, Charts, Folded, Notes, Picture, Prose, Section, Strips, Table, picture
@@ -236,7 +236,8 @@ def _staged(trained: TrainedModel) -> bool:
 
 def _second_stage(trained: TrainedModel) -> dict[str, Any]:
     """Returns the settings of the second stage."""
-    model = trained.config.model.model_dump(mode="json", include=set(PRIOR_ROLES))
+    config = trained.config.model
+    model = config.model_dump(mode="json", include=set(prior_roles(config.kind)))
     return {"model": model, "prior_stage": trained.config.prior_stage.model_dump(mode="json", exclude={"first"})}
 
 

@@ -18,7 +18,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import nn
 
-from latentia.config import Config, PriorStageConfig, TrainingConfig
+from latentia.config import Config, ModelConfig, PriorStageConfig, TrainingConfig
 from latentia.core import Batch
 from latentia.data import (
     ARRAYS,
@@ -26,6 +26,7 @@ from latentia.data import (
     Dataset,
     Indices,
     Preprocessing,
+    SpeechPreprocessing,
     build_masks,
     epoch_steps,
     give,
@@ -38,7 +39,7 @@ from latentia.data import (
 from latentia.errors import OptionError, RunError
 from latentia.files import make_folder
 from latentia.hardware import choose_precision, detect, tuned_cpu
-from latentia.models import ConditionalVAE, LatentModel, SequenceVAE, build_model, build_objective
+from latentia.models import MODELS, ConditionalVAE, LatentModel, SequenceVAE, build_model, build_objective
 from latentia.noise import Stream, kept_noise, seeded
 from latentia.objectives import Objective
 from latentia.runs import DataRecord, RunFolder, TrainedModel, write_config, write_model
@@ -151,6 +152,7 @@ def prepare_training(
     with seeded(seed, Stream.INITIALISE):
         model = build_model(config.model, preprocessing.event_shape, parts)
     _require_fit(model, preprocessing)
+    _require_used(config.model)
     _require_masks(model, config.training)
     _require_changes(config.training, preprocessing)
     with seeded(seed, Stream.INITIALISE, 1):
@@ -300,8 +302,21 @@ def _require_fit(model: LatentModel, preprocessing: Preprocessing) -> None:
             "The likelihood 'bernoulli' is for binarised pictures; set data.binarize=dynamic, or take "
             "'discretised-gaussian' for grey levels and 'gaussian' for vectors."
         )
+    powers = isinstance(preprocessing, SpeechPreprocessing) and preprocessing.front_end.feature == "power"
+    if model.likelihood.power and not powers:
+        raise OptionError(
+            "The likelihood 'itakura-saito' is for powers: set data.feature=power with recordings, or take 'gaussian'."
+        )
     if model.likelihood.grid and binarised:
         raise OptionError("Binarised pictures need the likelihood 'bernoulli'; or set data.binarize=none.")
+
+
+def _require_used(config: ModelConfig) -> None:
+    """Refuses settings of parts that a kind of model does not have."""
+    roles = {"frame_dim": "frame_prior", "frame_prior": "frame_prior", "group_posterior": "group_posteriors"}
+    for name, role in roles.items():
+        if role not in MODELS.arguments(config.kind) and getattr(config, name) != getattr(ModelConfig(), name):
+            raise OptionError(f"model.{name} has no effect on a model of the kind '{config.kind}': leave it out.")
 
 
 def _require_changes(config: TrainingConfig, preprocessing: Preprocessing) -> None:

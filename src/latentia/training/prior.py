@@ -142,34 +142,46 @@ def fit_prior(
 
 
 @torch.no_grad()
-def mean_prior_nats(model: LatentModel, posteriors: Posteriors, seed: int = 0) -> float:
-    """Returns what the priors cost on average, nats for each example; the same seed draws the same latents."""
+def mean_prior_nats(model: LatentModel, posteriors: Posteriors, seed: int = 0, *, lengths: bool = True) -> float:
+    """Returns what the priors cost on average, nats for each example; the same seed draws the same latents.
+
+    Args:
+        model: whose priors they are.
+        posteriors: of the examples.
+        seed: of the draws.
+        lengths: whether what the lengths of sequences cost is a part; without it the cost is the rate.
+    """
     total = 0.0
     for start in range(0, len(posteriors), AT_ONCE):
         seed_noise(seed, Stream.VALIDATE, start)
-        total += float(prior_nats(model, posteriors.rows(slice(start, start + AT_ONCE))).double().sum())
+        part = posteriors.rows(slice(start, start + AT_ONCE))
+        total += float(prior_nats(model, part, lengths=lengths).double().sum())
     return total / len(posteriors)
 
 
-def prior_nats(model: LatentModel, posteriors: Posteriors) -> Tensor:
-    """Returns what the priors cost, with draws from the posteriors: the rate of each example, nats, shape (N,)."""
+def prior_nats(model: LatentModel, posteriors: Posteriors, *, lengths: bool = True) -> Tensor:
+    """Returns what the priors cost, with draws from the posteriors, nats for each example, shape (N,).
+
+    It is the rate, and what the priors of sequences make of their lengths.
+    """
     code = diagonal_normal(*posteriors.code)
     drawn = code.sample()
     nats = code.log_prob(drawn) - model.top_prior().log_prob(drawn)
     if posteriors.frames is None or posteriors.counts is None or not isinstance(model, SequenceVAE):
         return nats
-    return nats + _frame_nats(model, drawn, posteriors.frames, posteriors.counts)
+    rate, ends = _frame_nats(model, drawn, posteriors.frames, posteriors.counts)
+    return nats + rate + ends if lengths else nats + rate
 
 
-def _frame_nats(model: SequenceVAE, code: Tensor, frames: Tensor, counts: Tensor) -> Tensor:
-    """Returns what the prior of the groups costs, lengths included, nats for each sequence."""
+def _frame_nats(model: SequenceVAE, code: Tensor, frames: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns the rate of the groups of frames, and what the lengths cost, nats for each sequence."""
     exists = position_mask(counts, frames.shape[2])
     mean, scale = frames
     # Behind the end there is nothing, and a normal distribution of no width would spoil the gradient.
     posterior = diagonal_normal(mean, scale.where(exists[..., None], scale.new_ones(())))
     expected = model.frame_prior(code[None], posterior.sample()[None])
     rate = torch.distributions.kl_divergence(posterior, expected.latents)[0].masked_fill(~exists, 0.0).sum(-1)
-    return rate - length_nats(expected.end[0], exists)
+    return rate, -length_nats(expected.end[0], exists)
 
 
 def _priors(model: LatentModel) -> nn.ModuleDict:

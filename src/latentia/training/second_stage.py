@@ -20,7 +20,7 @@ from latentia.core import Batch, at_once
 from latentia.data import Dataset, Indices, prepare, require_trainable, spread
 from latentia.errors import OptionError, TrainingError
 from latentia.hardware import tuned_cpu
-from latentia.models import MODELS, PRIOR_ROLES, LatentModel, with_new_priors
+from latentia.models import PRIOR_ROLES, LatentModel, prior_roles, with_new_priors
 from latentia.noise import Stream, kept_noise, seed_noise
 from latentia.runs import TrainedModel
 from latentia.training.look import affordable
@@ -48,8 +48,8 @@ class SecondStage:
     Attributes:
         trained: the model with it.
         costs: what the prior cost on held-out examples before the first step and along the way, nats for each example.
-        before: what the prior that it replaced cost on the same examples; None where nothing was held out.
-        after: what the new one costs.
+        before: the rate of the same examples under the prior that it replaced; None where nothing was held out.
+        after: that under the new one.
     """
 
     trained: TrainedModel
@@ -96,7 +96,7 @@ def second_stage_config(config: Config, n_train: int, settings: Mapping[str, Any
     parts: Any = settings.get("model", {})
     names = list(cast(Mapping[str, Any], parts)) if isinstance(parts, Mapping) else []
     fixed = [key for key in settings if key not in ("model", "prior_stage")]
-    learned = [role for role in PRIOR_ROLES if role in MODELS.arguments(config.model.kind)]
+    learned = prior_roles(config.model.kind)
     fixed += [f"model.{key}" for key in names if key not in learned]
     if fixed:
         raise OptionError(
@@ -151,7 +151,8 @@ def fit_second_stage(
         model.prior.start_near(_drawn(posteriors))
         costs = fit_prior(model, posteriors, config.prior_stage, held_out=held_out, progress=progress)
         costs_of = [
-            None if held_out is None else mean_prior_nats(each, held_out, seed) for each in (trained.model, model)
+            None if held_out is None else mean_prior_nats(each, held_out, seed, lengths=False)
+            for each in (trained.model, model)
         ]
     return SecondStage(replace(trained, model=model, config=config), costs, *costs_of)
 

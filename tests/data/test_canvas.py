@@ -217,6 +217,17 @@ def test_masks_of_another_size_are_resized_only_when_told_to(tmp_path) -> None:
     assert bigger.mean() == 0.5
 
 
+@pytest.mark.parametrize("times", [2, 3, 30])
+def test_fine_scratches_survive_a_smaller_mask(tmp_path, times: int) -> None:
+    for place in range(times):
+        mask = np.zeros((4 * times, 6 * times), np.uint8)
+        mask[times + place] = mask[:, 2 * times + place] = 255
+        Image.fromarray(mask).save(tmp_path / "mask.png")
+        small = read_mask(tmp_path / "mask.png", (4, 6), resize=True)
+        assert small.all(1).tolist() == [False, True, False, False]
+        assert small.all(0).tolist() == [False, False, True, False, False, False]
+
+
 def test_masks_in_colour_are_refused(tmp_path) -> None:
     Image.new("RGB", (6, 4), "red").save(tmp_path / "mask.png")
     with pytest.raises(DataError, match="in colour"):

@@ -282,6 +282,29 @@ def test_scaling_leaves_out_what_is_missing() -> None:
     assert back == pytest.approx(0.25, abs=1e-5)
 
 
+@pytest.mark.parametrize("size", [9, 28, 48, 63])
+def test_enlarging_keeps_what_is_missing_and_what_is_given(size: int) -> None:
+    (square,) = squares_around(np.ones((size, size), bool), (64, 64))
+    for row, column in np.random.default_rng(0).integers(0, size, (20, 2)):
+        alone = np.zeros((size, size), bool)
+        alone[row, column] = True
+        for missing in (alone, ~alone):
+            image = np.where(missing, 1.0, 0.25)
+            (batch,) = as_batches(Canvas.from_array(image, missing), [square], 1, (64, 64))
+            assert batch.given.any()
+            assert not batch.given.all()
+            assert batch.x[batch.given] == pytest.approx(0.25, abs=1e-5)
+
+
+def test_few_pixels_that_are_given_are_seen_however_far_they_are_scaled_down() -> None:
+    missing = np.ones((150, 150), bool)
+    missing[5::30, 7::30] = False
+    (square,) = squares_around(np.ones((150, 150), bool), (150, 150))
+    (batch,) = as_batches(Canvas.from_array(np.where(missing, 1.0, 0.25), missing), [square], 1, (64, 64))
+    assert batch.given.sum() >= 25
+    assert batch.x[batch.given] == pytest.approx(0.25, abs=1e-5)
+
+
 def test_nothing_and_everything_missing_are_refused(masked) -> None:
     trained, _ = masked
     with pytest.raises(DataError, match="nothing to fill in"):

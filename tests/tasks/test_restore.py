@@ -195,10 +195,41 @@ def test_grey_noise_is_no_less_to_a_model_of_colour(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(importlib.import_module("latentia.tasks.restore"), "expect", expected)
     form = ImagePreprocessing(height=8, width=8, channels=3)
+    config = SimpleNamespace(training=SimpleNamespace(noise=0.3))
+    grey = np.random.default_rng(0).random((8, 8), np.float32)
+    colour = np.random.default_rng(0).random((8, 8, 3), np.float32)
+    for sees_parts in (True, False):
+        model = SimpleNamespace(sees_parts=sees_parts)
+        trained = SimpleNamespace(preprocessing=form, name="colour", model=model, config=config)
+        for image in (grey, np.stack([grey] * 3, -1), colour):
+            restore(trained, Canvas.from_array(image), noise=0.1)
+    # A model that is not told of noise weighs each pixel by itself, and nothing is three times there.
+    assert told == pytest.approx([0.1 * 3**0.5, 0.1 * 3**0.5, 0.1, 0.1, 0.1, 0.1])
+
+
+def test_a_grey_picture_stays_grey_however_it_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    def tinted(_: object, batch: Batch, **__: object) -> torch.Tensor:
+        return batch.x * torch.tensor([0.9, 0.5, 0.2])[:, None, None]
+
+    monkeypatch.setattr(importlib.import_module("latentia.tasks.restore"), "expect", tinted)
+    form = ImagePreprocessing(height=8, width=8, channels=3)
     trained = SimpleNamespace(preprocessing=form, name="colour", model=SimpleNamespace(sees_parts=False))
-    for image in (np.zeros((8, 8), np.float32), np.zeros((8, 8, 3), np.float32)):
-        restore(trained, Canvas.from_array(image), noise=0.1)
-    assert told == pytest.approx([0.1 * 3**0.5, 0.1])
+    grey = np.random.default_rng(0).integers(0, 256, (12, 9), dtype=np.uint8)
+    images = (grey, np.stack([grey] * 3, -1))
+    stored = [restore(trained, Canvas.from_array(image), noise=0.1).picture() for image in images]
+    assert not np.array_equal(stored[0], grey)
+    assert np.array_equal(stored[1], np.stack([stored[0]] * 3, -1))
+
+
+def test_noise_is_found_in_a_small_part_of_a_picture(masked) -> None:
+    """All else is transparent, and tells nothing."""
+    image = np.full((200, 200), np.nan)
+    image[90:102, 20:32] = np.random.default_rng(0).uniform(0.2, 0.8, (12, 12))
+    result = restore(masked[0], Canvas.from_array(image), fill=False)
+    assert result.noise > 0.02
+    assert np.argwhere(result.changed).min(0).tolist() == [90, 20]
+    assert result.changed.sum() == 144
+    assert np.isfinite(result.values).all()
 
 
 def test_every_tile_is_reported(masked) -> None:

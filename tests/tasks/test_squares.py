@@ -99,6 +99,40 @@ def test_tiles_cover_a_picture_once_and_have_context(size: tuple[int, int]) -> N
         assert not inner or (rows.min() >= 3 and rows.max() <= 12)  # a quarter of the context on each side
 
 
+def factors(missing: np.ndarray, model: tuple[int, int]) -> np.ndarray:
+    """By how much each missing pixel was scaled."""
+    result = np.zeros(missing.shape)
+    for square in squares_around(missing, model):
+        inside, there = square.box.overlap(missing.shape)
+        result[inside][square.holes[there]] = square.factor
+    return result
+
+
+def test_a_scratch_that_ends_in_a_stain_keeps_its_detail() -> None:
+    missing = np.zeros((300, 500), np.bool_)
+    missing[120:180, 20:80] = missing[149:152, 80:480] = True
+    found = factors(missing, (64, 64))
+    assert (found[149:152, 90:480] == 1).all()
+    assert found[150, 50] == pytest.approx(2 * 60 / 64, rel=0.3)
+
+
+def test_a_large_hole_among_scattered_ones_is_scaled_alone() -> None:
+    missing = np.random.default_rng(0).random((256, 256)) < 0.8
+    missing[100:160, 100:160] = True
+    found = factors(missing, (64, 64))
+    assert found[130, 130] == pytest.approx(2 * 60 / 64, rel=0.3)
+    found[90:170, 90:170] = 0
+    assert set(np.unique(found)) == {0.0, 1.0}
+
+
+@pytest.mark.parametrize("side", [40, 60, 90])
+def test_a_round_hole_is_one(side: int) -> None:
+    rows, columns = np.ogrid[-120:120, -120:120]
+    missing = rows**2 + columns**2 <= (side / 2) ** 2
+    (square,) = squares_around(missing, (32, 32))
+    assert square.factor == pytest.approx(2 * side / 32, rel=0.05)
+
+
 def test_what_is_given_all_over_a_hole_is_not_scaled_away() -> None:
     missing = np.random.default_rng(0).random((80, 80)) < 0.95
     assert {square.factor for square in squares_around(missing, (64, 64))} == {1.0}

@@ -13,6 +13,7 @@ from latentia.data.pixels import OPAQUE, plain, require_known_range, upright
 from latentia.errors import DataError
 
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as Pillow converts to grey
+TRACE = 2.5 / 255  # between the channels of a pixel that is grey
 WHOLE = {"1", "L", "LA", "RGB", "RGBA"}  # modes that are kept as they are
 OPEN_TO_OPACITY = {"1": "LA", "L": "LA", "RGB": "RGBA"}  # what those become of which one colour is transparent
 Values = NDArray[Any]
@@ -163,6 +164,11 @@ class Canvas:
     def white(self) -> float:
         """The value of white."""
         return float(np.iinfo(self.pixels.dtype).max) if self.pixels.dtype.kind == "u" else 1.0
+
+    def is_grey(self) -> bool:
+        """Tells whether there is no colour in what is seen, but for the trace that JPEG leaves of grey."""
+        values, given = self.crop_all()
+        return bool((np.ptp(values, axis=-1)[given] <= TRACE).all())
 
     def crop(self, box: Box) -> tuple[Unit, Flags]:
         """Cuts out a part.

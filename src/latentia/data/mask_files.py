@@ -26,7 +26,8 @@ def read_mask(path: Path | str, size: tuple[int, int], *, resize: bool = False) 
     Args:
         path: the file.
         size: height and width of the picture that it is for.
-        resize: whether a mask of another size is brought to that of the picture.
+        resize: whether a mask of another size is brought to that of the picture; in a larger one nothing white is lost,
+            however fine it is.
 
     Returns:
         True where a pixel is missing, shape (H, W).
@@ -57,7 +58,8 @@ def read_mask(path: Path | str, size: tuple[int, int], *, resize: bool = False) 
                 f"The mask {path} has {grey.width} x {grey.height} pixels, the picture {width} x {height}: give one "
                 "of the same size, or --resize-mask."
             )
-        grey = grey.resize((width, height), Image.Resampling.NEAREST)
+        white = Image.fromarray((np.asarray(grey) >= HALF).astype(np.float32))
+        return np.asarray(white.resize((width, height), Image.Resampling.BOX)) > 0
     return np.asarray(grey) >= HALF
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from latentia.core import Batch, at_once
 from latentia.data import Canvas, Progress, from_channels
@@ -94,7 +95,8 @@ def restore(
     if noise is not None and not 0 <= noise <= 1:
         raise OptionError(f"The level of noise must lie in [0, 1], not {noise}.")
     require_seen(canvas)
-    work = _Work(trained, canvas, tiles(canvas.size, (form.height, form.width)), seed, steps)
+    squares = [square for square in tiles(canvas.size, (form.height, form.width)) if canvas.crop(square.box)[1].any()]
+    work = _Work(trained, canvas, squares, canvas.is_grey(), seed, steps)
     coarse = noise_level(*canvas.crop_all()) if noise is None else noise
     if coarse > (LEAST_NOISE if noise is None else 0):
         _require_noise_learned(trained)
@@ -125,24 +127,37 @@ def _require_noise_learned(trained: TrainedModel) -> None:
 
 @dataclass(frozen=True)
 class _Work:
-    """What is needed to restore the tiles of a picture."""
+    """What is needed to restore a picture.
+
+    Attributes:
+        trained: the model.
+        canvas: the picture.
+        squares: its tiles, those of which something is seen.
+        grey: whether it is grey, also if it is stored in colour.
+        seed: of the draws.
+        steps: of gradient; see `complete`.
+    """
 
     trained: TrainedModel
     canvas: Canvas
     squares: Sequence[Square]
+    grey: bool
     seed: int
     steps: int | None
 
     def lowered(self, level: float) -> float:
         """Lowers a first guess of the level where some of the tiles say so; 0 of what nobody would see."""
-        probed = self.squares[:: -(-len(self.squares) // PROBED)]
+        crops = ((square, torch.from_numpy(self.canvas.crop(square.box)[0])) for square in self.squares)
+        telling = [square for square, values in crops if _between(values).any()]
+        chosen = np.random.default_rng(0).permutation(len(telling))[:PROBED]
+        probed = [telling[number] for number in chosen]
         for _ in range(ROUNDS):
             if level < LEAST_NOISE:
                 break
             square, count = 0.0, 0
             for batch in (batch for part in self.pieces(probed) for batch in self.noisy(part, level)):
                 done = complete(self.trained, batch, n_samples=1, draws=DRAWS, seed=self.seed, steps=self.steps)
-                given = (batch.x > 0) & (batch.x < 1)  # where noise was cut off it looks smaller than it is
+                given = _between(batch.x)
                 if batch.given is not None:
                     given &= batch.given
                 left = (batch.x - done.mean).square() + done.std.square()
@@ -162,7 +177,8 @@ class _Work:
             ]
             for number, square in enumerate(part):
                 size = (square.box.height, square.box.width)
-                values = from_channels([to_size(mean[number], size) for mean in means], canvas.channels)
+                channels = 1 if self.grey else canvas.channels
+                values = from_channels([to_size(mean[number], size) for mean in means], channels)
                 inside, there = square.box.overlap(canvas.size)
                 window = _window(*size)
                 total[inside] += (values * window[..., None])[there]
@@ -170,7 +186,7 @@ class _Work:
             done += len(part)
             if progress is not None:
                 progress(done, len(self.squares))
-        return total / weight[..., None]
+        return total / np.where(weight, weight, 1)[..., None]
 
     def pieces(self, squares: Sequence[Square]) -> Iterator[Sequence[Square]]:
         """Yields as many tiles at a time as fit into little memory."""
@@ -187,9 +203,15 @@ class _Work:
 
     def told(self, level: float) -> float:
         """Returns the level of noise that the model is told."""
-        # Grey noise is the same in the three channels of a model of colour, which takes it for three that are not.
-        repeats = require_pictures(self.trained).channels // self.canvas.channels
-        return level * math.sqrt(max(1, repeats))
+        # Grey noise is the same in the three channels of a model of colour, which takes it for three that are not. One
+        # that is not told weighs each pixel by itself, against what it leaves unexplained there.
+        repeats = require_pictures(self.trained).channels if self.grey and self.trained.model.sees_parts else 1
+        return level * math.sqrt(repeats)
+
+
+def _between(x: Tensor) -> Tensor:
+    """Tells where noise is not cut off, which then looks smaller than it is."""
+    return (x > 0) & (x < 1)
 
 
 def _window(height: int, width: int) -> Unit:

@@ -20,6 +20,7 @@ Place = tuple[slice, slice]
 CONTEXT = 2.0  # side of a square, in sides of its hole
 THIN = 8.0  # a hole so many times longer than thick is filled in piece by piece
 POROUS = 0.02  # so is one with so much more, as a share of it, given inside: were it scaled, that would be lost
+RIM = 0.25  # of the side of the largest square that is not scaled: what is so near to a thick hole is a part of it
 TOUCHING = np.ones((3, 3), np.int64)  # holes that meet at a corner are one
 
 
@@ -43,7 +44,8 @@ def squares_around(missing: Flags, model: Size) -> list[Square]:
 
     A picture that is no larger than the model's is one square. In a larger one no square is smaller than the model's
     pictures, and small holes share squares; long thin holes, as scratches are, and those with pixels that are given all
-    over them are cut into pieces, and the size of the squares follows from their thickness.
+    over them are cut into pieces, and the size of the squares follows from their thickness. What is thin of a hole that
+    elsewhere is too thick for the model's own size, a scratch that ends in a stain, is a hole of its own.
 
     Args:
         missing: True where a pixel is missing, shape (H, W).
@@ -63,7 +65,7 @@ def squares_around(missing: Flags, model: Size) -> list[Square]:
     if largest <= 1:
         box = _box((size[0] / 2, size[1] / 2), largest, model, size)
         return [Square(box, _cut(missing, box), largest)]
-    labels, _ = cast(tuple[Numbers, int], ndimage.label(missing, TOUCHING, output=np.int32))
+    labels = _numbered(missing, model)
     places = cast(list[Place], ndimage.find_objects(labels))
     squares: list[Square] = []
     small: list[int] = []
@@ -100,6 +102,21 @@ def tiles(size: Size, model: Size) -> list[Square]:
         [0, 32, 64]
     """
     return list(_of_pieces(np.ones(size, np.bool_), 1.0, model))
+
+
+def _numbered(missing: Flags, model: Size) -> Numbers:
+    """Numbers holes from 1; what is thick and what is thin of one are two."""
+    sides = [2 * math.floor(length / CONTEXT / 2) + 1 for length in model]  # odd, the smallest that are scaled
+    core = _grown(~_grown(~missing, sides, beyond=True), sides)
+    thick = missing & _grown(core, [2 * round(RIM * side) + 1 for side in sides])
+    labels, count = cast(tuple[Numbers, int], ndimage.label(thick, TOUCHING, output=np.int32))
+    others, _ = cast(tuple[Numbers, int], ndimage.label(missing & ~thick, TOUCHING, output=np.int32))
+    return np.where(others > 0, others + count, labels)
+
+
+def _grown(flags: Flags, sides: list[int], *, beyond: bool = False) -> Flags:
+    """Tells where something is within a rectangle around a pixel; `beyond` says what is outside of the picture."""
+    return cast(Flags, ndimage.maximum_filter(flags, sides, mode="constant", cval=int(beyond)))
 
 
 def _of_small_holes(labels: Numbers, numbers: list[int], places: list[Place], model: Size) -> Iterator[Square]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +17,45 @@ MAY_BE_SHOWN = ("mnist", "fashion-mnist")  # the sets whose terms allow it
 HEAD = """# Benchmarks
 
 Generated from `benchmarks/results/*.json` by `python -m benchmarks.docs`; do not edit. Each figure was measured on
-the machine named beside it, peers and ours in the same run. Run one with `make bench NAME=density`, which installs a
+the machine named beside it, peers and ours on the same one; where a part was gone on with by another commit, both are
+named. Run one with `make bench NAME=density`, which installs a
 measure of speech quality that needs a C compiler; `ARGS=--quick` checks in minutes that it works, and finished rows are
 kept, so that a run can be stopped and gone on with; `ARGS='--again PART'` measures a part anew. The sets
 `cifar10-part`, `orl-faces` and `omniglot-small` come from a mirror only: `ARGS='--data DIR'`, which may hold other
 pictures than the published ones under the same names; rows then say so. Pictures of faces and of CIFAR-10 are measured,
 not shown.
+
+A claim holds if ours is at least as good as its anchor: a floor must be reached, a goal is what we strive for. Which
+settings of the peers were best stands in the files (`details`).
 """
 
 
 def page(documents: Iterable[Mapping[str, Any]]) -> str:
     """Returns the page for some result documents."""
-    return "\n".join([HEAD, *(section(document) for document in documents)])
+    documents = list(documents)
+    return "\n".join([HEAD, *_summary(documents), *(section(document) for document in documents)])
+
+
+def _summary(documents: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Returns how many claims of each benchmark hold, and which do not."""
+    lines = ["| benchmark | floors reached | goals reached | not reached |", "|---|---|---|---|"]
+    for document in documents:
+        claims = document["claims"]
+        if claims:
+            counts = [_reached([claim for claim in claims if claim["level"] == level]) for level in ("floor", "goal")]
+            missed = "; ".join(_missed(claim) for claim in claims if not claim["holds"])
+            lines.append(f"| [{document['name']}](#{document['name']}) | {' | '.join(counts)} | {missed} |")
+    return [*lines, ""]
+
+
+def _reached(claims: Sequence[Mapping[str, Any]]) -> str:
+    return f"{sum(claim['holds'] for claim in claims)} of {len(claims)}" if claims else ""
+
+
+def _missed(claim: Mapping[str, Any]) -> str:
+    if claim["ours"] is None or claim["anchor"] is None:
+        return f"{claim['claim']} ({claim['level']}): not measured"
+    return f"{claim['claim']} ({claim['level']}): {_number(claim['ours'])}, not {_number(claim['anchor'])}"
 
 
 def section(document: Mapping[str, Any]) -> str:

@@ -309,6 +309,7 @@ def test_the_page_shows_claims_and_rows(tmp_path):
     r.measure([KEY], lambda: [Row(KEY, 2.0, "images/s", spread=0.1)])
     r.finish(floor_and_goal("twice", r.value(KEY), floor=1, goal=3, source="a paper", higher_is_better=True))
     text = docs.page(docs.result_documents(tmp_path))
+    assert "| [trial](#trial) | 1 of 1 | 0 of 1 | twice (goal): 2, not 3 |" in text
     assert "| twice | floor | 2 | 1 | yes | a paper |" in text
     assert "| twice | goal | 2 | 3 | **no** | a paper |" in text
     assert "| ours | speed | batch 8 | 2 | images/s | 0.1 |" in text

@@ -43,7 +43,9 @@ def inpaint(
     resize_mask: ResizeMask = False,
     refine: Annotated[
         int | None,
-        typer.Option(min=0, metavar="STEPS", help="Steps to refine what the model believes; chosen by the model."),
+        typer.Option(
+            min=0, metavar="STEPS", help="Steps of gradient for a model that was trained without masks; 60 if not said."
+        ),
     ] = None,
 ) -> Outcome:
     """Fill in what a mask hides or what is transparent: completions, their mean, a map of uncertainty."""

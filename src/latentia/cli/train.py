@@ -38,7 +38,9 @@ RunOutput = Annotated[Path, typer.Option("--output", "-o", metavar="RUN", help="
 def train(
     data: DataArgument,
     output: RunOutput,
-    preset: Annotated[str | None, typer.Option(metavar="P", help="Named configuration; chosen by the data.")] = None,
+    preset: Annotated[
+        str | None, typer.Option(metavar="P", help="image-64, inpainting, speech ...; by the data if not said.")
+    ] = None,
     config: Annotated[Path | None, typer.Option(metavar="F.yaml", help="File with settings.")] = None,
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY.PATH=VALUE", help="One setting; may be repeated.")
@@ -51,7 +53,10 @@ def train(
     max_minutes: Annotated[float | None, typer.Option(metavar="M", help="Longest time to train.")] = None,
     labels: Annotated[
         str | None,
-        typer.Option(metavar="CSV|N-per-class", help="A file of labels as for `evaluate`; or how many to know."),
+        typer.Option(
+            metavar="CSV|N-per-class",
+            help="A file of labels as for `evaluate`; or 10-per-class: know so many of a named set's, no others.",
+        ),
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of everything that is drawn.")] = None,
     mirror: Mirror = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -149,8 +150,7 @@ class _Work:
         """Lowers a first guess of the level where some of the tiles say so; 0 of what nobody would see."""
         crops = ((square, torch.from_numpy(self.canvas.crop(square.box)[0])) for square in self.squares)
         telling = [square for square, values in crops if _between(values).any()]
-        chosen = np.random.default_rng(0).permutation(len(telling))[:PROBED]
-        probed = [telling[number] for number in chosen]
+        probed = random.Random(0).sample(telling, min(PROBED, len(telling)))
         for _ in range(ROUNDS):
             if level < LEAST_NOISE:
                 break
@@ -186,7 +186,8 @@ class _Work:
             done += len(part)
             if progress is not None:
                 progress(done, len(self.squares))
-        return total / np.where(weight, weight, 1)[..., None]
+        weight[weight == 0] = 1  # where nothing is seen
+        return total / weight[..., None]
 
     def pieces(self, squares: Sequence[Square]) -> Iterator[Sequence[Square]]:
         """Yields as many tiles at a time as fit into little memory."""

@@ -144,3 +144,10 @@ def test_nothing_observed_leaves_the_closed_form_scale_as_it_is() -> None:
     nats = likelihood(torch.zeros(1, 2, 1, 4, 4)).log_prob(x, torch.zeros(2, 1, 1, 1).bool())
     assert torch.equal(nats, torch.zeros(1, 2))
     assert torch.equal(likelihood.mean_square, before)
+
+
+@pytest.mark.parametrize("components", [1, 2, 5])
+def test_a_mixture_of_logistics_starts_around_its_centre(components: int) -> None:
+    likelihood = DiscretisedLogisticMixture(components=components, channels=1)
+    parameters = likelihood.centre(torch.full((1, 4, 4), 0.5))
+    assert likelihood(parameters[None, None]).mean.mean().item() == pytest.approx(0.5, abs=0.01)

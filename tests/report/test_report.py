@@ -172,6 +172,12 @@ def test_a_model_without_history_or_labels(tmp_path, digits):
     assert {"map", "alike"} <= set(anchors(page))
 
 
+def test_latents_that_have_the_classes_apart_are_not_asked_for_them(tmp_path, labelled):
+    text, page = report(tmp_path, labelled)
+    assert "arithmetic" not in anchors(page)
+    assert "apart from its latents" in text
+
+
 def test_attributes_need_two_classes_of_some_size(tmp_path, digits):
     trained, dataset = digits
     one = replace(dataset, labels={"label": np.zeros(len(dataset), np.int64)}, label_names={"label": ("a", "b")})

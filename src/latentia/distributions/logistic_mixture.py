@@ -149,6 +149,7 @@ class DiscretisedLogisticMixture(LazyLikelihood):
         sizes = [1, self.channels, self.channels, *([3] if self.channels == 3 else [])]
         logits, location, log_scale, *coupling = torch.split(split, sizes, dim=3)
         spread = torch.linspace(-0.3, 0.3, self.components, device=parameters.device)[:, None, None, None]
+        spread = spread - spread.mean()  # of one component too
         return LogisticMixturePixels(
             logits=logits.squeeze(3),
             location=0.5 + spread + location,

@@ -39,6 +39,9 @@ def alike(material: Material) -> Section | None:
         "each row stand the distances of the nearest and the farthest, in standard deviations of the posteriors: below "
         "about one the model can hardly tell two examples apart."
     )
+    own = material.trained.config.model.label
+    if own is not None:
+        text += f" This model has the classes of '{own}' apart from its latents: these compare what they leave open."
     return Section("alike", "Nearest neighbours in latent space", (Prose(text), Strips(tuple(strips))))
 
 
@@ -70,14 +73,15 @@ def arithmetic(material: Material) -> Section | None:
         "picture is the example itself, the seventh has gone the whole way. Where classes lie apart in latent space "
         "the example keeps its own manner and changes its class."
     )
-    if material.trained.config.model.label != head:
-        text += " The model never saw these labels."
+    text += " The model never saw these labels."
     return Section("arithmetic", "Attribute arithmetic", (Prose(text), Strips(tuple(strips)))) if strips else None
 
 
 def _head(material: Material) -> str | None:
-    """Returns the first column of labels with at least two classes of some size."""
+    """Returns the first column of labels with at least two classes of some size that the model does not have apart."""
     for head, values in material.dataset.labels.items():
+        if head == material.trained.config.model.label:
+            continue
         known = values[material.rows]
         if (np.bincount(known[known >= 0]) >= FEWEST).sum() >= 2:
             return head

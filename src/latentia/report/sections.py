@@ -91,6 +91,8 @@ def learning(material: Material) -> Section | None:
         "are of the averaged weights, which are ahead of those that training sees. The very first epochs may lie "
         "outside of the picture."
     )
+    if _staged(material.trained):
+        text += " All of this is of the prior that the model was trained with, before the second stage."
     return Section("learning", "Learning", (Prose(text), Charts(tuple(drawn)))) if drawn else None
 
 

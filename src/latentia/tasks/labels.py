@@ -27,7 +27,10 @@ def known_classes(trained: TrainedModel, head: str | None = None) -> tuple[str, 
         advice = "; train with --preset conditional" if trained.preprocessing.kind == "image" else ""
         raise OptionError(f"{trained.name} did not learn the labels of its data, and knows no classes{advice}.")
     if head not in (None, own):
-        raise OptionError(f"{trained.name} was trained with the labels '{own}', not '{head}'; give one of: {own}.")
+        classes = ", ".join(trained.label_names[own])
+        raise OptionError(
+            f"{trained.name} was trained with the labels '{own}', not '{head}': give --label one of {classes}."
+        )
     return trained.label_names[own]
 
 

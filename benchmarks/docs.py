@@ -18,12 +18,11 @@ HEAD = """# Benchmarks
 
 Generated from `benchmarks/results/*.json` by `python -m benchmarks.docs`; do not edit. Each figure was measured on
 the machine named beside it, peers and ours on the same one; where a part was gone on with by another commit, both are
-named. Run one with `make bench NAME=density`, which installs a
-measure of speech quality that needs a C compiler; `ARGS=--quick` checks in minutes that it works, and finished rows are
-kept, so that a run can be stopped and gone on with; `ARGS='--again PART'` measures a part anew. The sets
-`cifar10-part`, `orl-faces` and `omniglot-small` come from a mirror only: `ARGS='--data DIR'`, which may hold other
-pictures than the published ones under the same names; rows then say so. Pictures of faces and of CIFAR-10 are measured,
-not shown.
+named. Run one with `make bench NAME=density`, which installs a measure of speech quality that needs a C compiler;
+`ARGS=--quick` checks in minutes that it works, and finished rows are kept, so that a stopped run is gone on with;
+`ARGS='--again PART'` measures a part anew. The sets `cifar10-part`, `orl-faces` and `omniglot-small` come from a mirror
+only: `ARGS='--data DIR'`, which may hold other pictures than the published ones under the same names; rows then say so.
+Pictures of faces and of CIFAR-10 are measured, not shown.
 
 A claim holds if ours is at least as good as its anchor: a floor must be reached, a goal is what we strive for. Which
 settings of the peers were best stands in the files (`details`).

@@ -71,9 +71,8 @@ def arithmetic(material: Material) -> Section | None:
         f"For two classes of '{head}' the difference between the means of their latents is a direction. Each row takes "
         "an example of the first class, goes half of that way back, and then forth to one and a half of it: the third "
         "picture is the example itself, the seventh has gone the whole way. Where classes lie apart in latent space "
-        "the example keeps its own manner and changes its class."
+        "the example keeps its own manner and changes its class. The model never saw these labels."
     )
-    text += " The model never saw these labels."
     return Section("arithmetic", "Attribute arithmetic", (Prose(text), Strips(tuple(strips)))) if strips else None
 
 
